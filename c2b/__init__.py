@@ -1,0 +1,32 @@
+"""c2b: simulate coded-exposure sensors, compare their codes, reconstruct video from their captures.
+
+What a user holds in hand; `sensors` has the physics, `recon` the inversions::
+
+    codes.py code_files.py   codes by name and from files
+    video/                   high-speed video in and out, one file per format
+    scenes/                  procedural scenes with a known answer
+    captures/                capture files, one file per format
+    streaming.py             a recording of any length to a capture file, in constant memory
+    plots/ report/           pictures and pages
+    cli.py commands/         the command line, one file per command
+    atomic_file.py           write beside, then rename
+"""
+
+from c2b.captures import FORMATS as CAPTURE_FORMATS
+from c2b.scenes import SCENES
+from c2b.video import FORMATS as VIDEO_FORMATS
+
+__version__ = "0.1.0"
+
+__all__ = ["CAPTURE_FORMATS", "CODES", "SCENES", "VIDEO_FORMATS", "__version__"]
+
+CODES = {
+    "impulse": "c2b.codes:impulse",
+    "long": "c2b.codes:long",
+    "bernoulli": "c2b.codes:bernoulli",
+    "bump": "c2b.codes:bump",
+    "hadamard": "c2b.codes:hadamard",
+    "s-matrix": "c2b.codes:s_matrix",
+    "shifting-mask": "c2b.codes:shifting_mask",
+    "flutter": "c2b.codes:flutter",
+}

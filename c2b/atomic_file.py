@@ -1,0 +1,63 @@
+"""Write beside, then rename: a reader never meets a half-written file, and a failure leaves what was there before."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sensors.refusal import Refusal
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success rename it to ``path``, on any failure (Ctrl-C too) remove it.
+
+    The temporary name ends in the suffix of ``path``, for writers that go by it. It may become a file or a folder; a folder
+    replaces only a folder that this program wrote, never other data.
+
+    Raises
+    ------
+    Refusal
+        If the folder of ``path`` is absent, or ``path`` is a folder although a file is to be written, or the other way round.
+    OSError
+        As the system reports it: disk full, read-only, no permission.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise Refusal(f"cannot write {path}: the folder {path.parent} does not exist")
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    _remove(partial)
+    try:
+        yield partial
+        if path.is_dir() != partial.is_dir() and path.exists():
+            raise Refusal(f"cannot write {path}: a {'folder' if path.is_dir() else 'file'} of that name is in the way")
+        if partial.is_dir():
+            _replace_folder(partial, path)
+        else:
+            partial.replace(path)
+    finally:
+        _remove(partial)
+
+
+def _replace_folder(partial: Path, path: Path) -> None:
+    """Put a finished folder in the place of ``path``; refuses if ``path`` holds files of other names (somebody else's data)."""
+    if path.is_dir():
+        others = {p.name for p in path.iterdir()} - {p.name for p in partial.iterdir()}
+        if others:
+            raise Refusal(f"cannot write {path}: the folder holds other files, such as {min(others)}; name a new folder")
+        old = path.with_name(f".{path.name}.{os.getpid()}.old")
+        path.rename(old)
+        partial.rename(path)
+        _remove(old)
+    else:
+        partial.rename(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
