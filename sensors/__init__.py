@@ -1,0 +1,98 @@
+"""Light to charge to digital numbers: what a coded-exposure sensor records.
+
+The files in the order the light travels::
+
+    sensor.py               Sensor: the code, what the buckets make of it, and the one forward model
+    conventional.py coded_pixel.py two_bucket.py flutter_shutter.py     the sensors: which bucket collects when
+    exposure.py             light to charge, and its adjoint (numba)
+    shot_noise.py fixed_pattern.py readout.py                           charge to electrons to DN
+    capture.py              Capture: what was read out, and the sensor that took it
+    preset.py presets/      sensors with names, from data files
+    kernel.py               how numba kernels are compiled and threaded
+    spec.py refusal.py      the grammar of names, and the one error of the user
+
+Arrays are time first: video (T, H, W) in irradiance, 1 = white; charge (B, H, W) in white sub-exposures.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sensors.sensor import Sensor
+
+SENSORS = {
+    "two-bucket": "sensors.two_bucket:TwoBucket",
+    "coded-pixel": "sensors.coded_pixel:CodedPixel",
+    "flutter-shutter": "sensors.flutter_shutter:FlutterShutter",
+    "conventional": "sensors.conventional:Conventional",
+}
+
+READOUTS = {
+    "ideal": "sensors.readout:ideal",
+    "electrons": "sensors.readout:Readout",
+}
+
+PRESETS = {
+    "cep-2019": "sensors/presets/cep-2019.toml",
+}
+
+
+def make(spec: str, code: Any, **settings: Any) -> Sensor:
+    """A sensor from its name: ``sensors.make("two-bucket:leakage=0.02", code)`` or a preset, ``"cep-2019:white=100"``.
+
+    Parameters
+    ----------
+    spec : str
+        A name of `SENSORS` or `PRESETS`, with settings (see `sensors.spec`).
+    code : array_like, (T, p, q) or (M, T, p, q)
+        The code; ``c2b.codes.make`` has the named ones.
+    **settings
+        Further parameters of the sensor, such as ``readout``.
+
+    Raises
+    ------
+    Refusal
+        If the name or a setting is unknown, or the sensor cannot do this code.
+    """
+    from sensors import preset
+    from sensors import spec as grammar
+
+    name, words = grammar.parse(spec)
+    if name in PRESETS:
+        return preset.make(name, words, code, **settings)
+    return grammar.make({**SENSORS, **dict.fromkeys(PRESETS, "")}, "sensor", spec, code, **settings)
+
+
+def from_description(document: dict[str, Any], arrays: dict[str, Any]) -> Sensor:
+    """The sensor that `Sensor.description` described: the inverse, bit for bit.
+
+    Raises
+    ------
+    Refusal
+        If the document names a sensor or a setting that this version does not know.
+    """
+    from sensors.readout import Readout
+    from sensors.refusal import Refusal
+    from sensors.spec import find
+    from sensors.timing import Timing
+
+    names = {target: name for name, target in SENSORS.items()}
+    target = document.get("sensor", "")
+    if target not in names:
+        raise Refusal(f"unknown sensor {target!r} in the description; known: {', '.join(names)}")
+    try:
+        return find(SENSORS, "sensor", names[target])(
+            **{key: _tuples(value) for key, value in document["settings"].items()},
+            **arrays,
+            readout=Readout(**{key: _tuples(value) for key, value in document["readout"].items()}),
+            timing=Timing(**document["timing"]),
+            colour=document["colour"],
+            origin=tuple(document["origin"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise Refusal(f"the description of the sensor is damaged or of another version: {error}") from None
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,88 @@
+"""A capture: what a sensor read out, and the sensor that took it, so that a method can build everything from the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensors.refusal import Refusal
+from sensors.sensor import Sensor
+
+
+@dataclass(frozen=True, eq=False)
+class Capture:
+    """N exposures of one sensor.
+
+    Parameters
+    ----------
+    images : ndarray, (N, B, H, W) or (N, B, H, W, 3)
+        As read out: DN; for the ideal readout the charge as float32, in the unit of the video. A memory map will do.
+    sensor : Sensor
+        That took them.
+    record : mapping
+        JSON: ``white`` (the video's value of irradiance 1), ``frame_index`` (N, T), ``crop``, source, response, seed, provenance.
+
+    Raises
+    ------
+    Refusal
+        If the images do not fit the sensor.
+    """
+
+    images: NDArray
+    sensor: Sensor
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        needed = 5 if self.sensor.colour == "rgb" else 4
+        if self.images.ndim != needed or self.images.shape[1] != self.sensor.buckets or (needed == 5 and self.images.shape[4] != 3):
+            form = f"(N, {self.sensor.buckets}, H, W{', 3' if needed == 5 else ''})"
+            raise Refusal(f"images of shape {self.images.shape} do not fit this {self.sensor.colour} sensor; needed: {form}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, exposures: slice) -> Capture:
+        """A run of exposures as a capture of its own; nothing is read."""
+        start, _, step = exposures.indices(len(self))
+        if step != 1:
+            raise Refusal("exposures of a capture are taken in a row: capture[first:last]")
+        index = self.record.get("frame_index")
+        record = dict(self.record) if index is None else {**self.record, "frame_index": index[exposures]}
+        return Capture(self.images[exposures], self.sensor.from_exposure(start), record)
+
+    def __iter__(self) -> Iterator[Capture]:
+        """One exposure at a time."""
+        return (self[n : n + 1] for n in range(len(self)))
+
+    @property
+    def white(self) -> float:
+        """What one white sub-exposure adds to an ideal image."""
+        return float(self.record.get("white", 1.0)) if self.sensor.readout.ideal else 1.0
+
+    @property
+    def charge(self) -> NDArray[np.float32]:
+        """M S x as measured, (N, B, H, W[, 3]), in white sub-exposures."""
+        return self._per_bucket(lambda images: self.sensor.readout.charge(images, duration=self.sensor.duration)) / np.float32(self.white)
+
+    @property
+    def variance(self) -> NDArray[np.float32]:
+        """Of `charge`, same shape and unit squared; zero for ideal readout, infinite where a sample is saturated."""
+        return self._per_bucket(lambda images: self.sensor.readout.variance(images, duration=self.sensor.duration))
+
+    def planes(self) -> list[Capture]:
+        """The colour planes as mono captures; a mono capture is its own only plane."""
+        if self.sensor.colour == "mono":
+            return [self]
+        mono = replace(self.sensor, colour="mono")
+        return [Capture(self.images[..., c], mono, self.record) for c in range(3)]
+
+    def _per_bucket(self, measure: Any) -> NDArray[np.float32]:
+        """``measure`` wants the bucket axis third from the end."""
+        images = np.asarray(self.images)
+        if self.sensor.colour == "mono":
+            return measure(images)
+        return np.stack([measure(images[..., c]) for c in range(3)], axis=-1)

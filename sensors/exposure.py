@@ -1,0 +1,236 @@
+"""Light to charge: the one forward model of the repository, and its adjoint.
+
+======  ====================================================  ==================
+symbol  meaning                                               shape
+======  ====================================================  ==================
+x       video, irradiance of each sub-exposure, 1 = white     (T, H, W)
+S       share of a sub-exposure that a bucket collects, 0..1  (B, T, p, q)
+y       charge, in white sub-exposures                        (B, H, W)
+G       a small matrix per pixel between buckets              (B, B, p, q)
+======  ====================================================  ==================
+
+    y[b, i, j] = sum_t S[b, t, (i + i0) mod p, (j + j0) mod q] x[t, i, j]
+
+Nothing is normalised: a code that blocks light pays for it in noise. Integer video under a code of zeros and ones stays integer
+and exact. (i0, j0), the origin, is the chip address of pixel [0, 0].
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numba
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from sensors.kernel import FLAGS, rows
+
+
+class BucketShare:
+    """The shares S of a sensor, prepared for the kernels; forward and adjoint stand next to each other.
+
+    Parameters
+    ----------
+    share : ndarray, (B, T, p, q)
+        In [0, 1]. Zeros and ones, and a second bucket that takes what the first leaves, are recognised and run faster.
+    """
+
+    def __init__(self, share: NDArray) -> None:
+        self.share = share
+        binary = share.dtype == np.uint8
+        self._one_bucket = binary and len(share) == 1
+        self._complement = binary and len(share) == 2 and bool((share[0] + share[1] == 1).all())
+        self._for_width = lru_cache(maxsize=4)(self._expand)
+
+    def forward(self, video: NDArray, origin: tuple[int, int], out: NDArray | None = None) -> NDArray:
+        """Charge of one exposure. The adjoint is `adjoint`.
+
+        Parameters
+        ----------
+        video : ndarray, (T, H, W)
+            uint8 or uint16 in its own unit, or float32 or float64 irradiance.
+        out : ndarray, (B, H, W), optional
+            Written and returned; fresh memory costs more than the sum itself.
+
+        Returns
+        -------
+        ndarray, (B, H, W)
+            uint16 or uint32 for integer video under a code of zeros and ones, else the float type of the video.
+        """
+        buckets, (_, height, width) = len(self.share), video.shape
+        exact = np.issubdtype(video.dtype, np.integer) and (self._one_bucket or self._complement)
+        if out is None:
+            out = np.empty((buckets, height, width), _sum_type(video) if exact else _float_type(video))
+        video = np.ascontiguousarray(video)
+        if exact:
+            shares = self._for_width(width, origin[1], video.dtype)[0]
+            kernel = _sum_pair if self._complement else _sum_one
+            rows(kernel, height, video, shares, origin[0], *out, work=video.size)
+        else:
+            shares = self._for_width(width, origin[1], out.dtype)
+            rows(_sum_grey, height, video, shares, origin[0], out, work=video.size * buckets)
+        return out
+
+    def adjoint(self, charge: NDArray, origin: tuple[int, int]) -> NDArray:
+        """Spread charge (B, H, W) back over the sub-exposures that fed it: S^T y, (T, H, W). The adjoint of `forward`."""
+        charge = np.ascontiguousarray(charge)
+        _, height, width = charge.shape
+        shares = self._for_width(width, origin[1], charge.dtype)
+        video = np.empty((shares.shape[1], height, width), charge.dtype)
+        rows(_sum_adjoint, height, charge, shares, origin[0], video, work=video.size)
+        return video
+
+    def gram(self) -> NDArray[np.float64]:
+        """S S^T for each pixel of the tile, (B, B, p, q)."""
+        share = self.share.astype(np.float64)
+        return np.einsum("btpq,ctpq->bcpq", share, share)
+
+    def _expand(self, width: int, column: int, dtype: DTypeLike) -> NDArray:
+        """The shares of one row of pixels: periodic columns written out; for integers 1 becomes all bits, so that & selects."""
+        share = self.share
+        if np.issubdtype(dtype, np.integer):
+            share = share.astype(dtype) * np.iinfo(dtype).max
+        return periodic_columns(share.astype(dtype, copy=False), width, column)
+
+
+def combine(charge: NDArray, matrix: NDArray, origin: tuple[int, int]) -> NDArray:
+    """A small matrix between the buckets of each pixel: y'[b] = sum_c G[b, c] y[c], G periodic over the chip.
+
+    Parameters
+    ----------
+    charge : ndarray, (B, H, W)
+    matrix : ndarray, (B, B, p, q)
+        One matrix for all (p = q = 1), per tile pixel, or per pixel of the chip.
+    """
+    dtype = _float_type(charge)
+    charge = np.ascontiguousarray(charge)
+    _, height, width = charge.shape
+    out = np.empty(charge.shape, dtype)
+    rows(_combine, height, charge, periodic_columns(matrix.astype(dtype), width, origin[1]), origin[0], out, work=charge.size)
+    return out
+
+
+def periodic_columns(tile: NDArray, width: int, column: int) -> NDArray:
+    """A tile (..., q) repeated along its last axis to ``width`` columns, starting at ``column``; contiguous."""
+    if tile.shape[-1] == width and column % width == 0:
+        return np.ascontiguousarray(tile)
+    return np.ascontiguousarray(tile[..., (np.arange(width) + column) % tile.shape[-1]])
+
+
+def _sum_type(video: NDArray) -> DTypeLike:
+    """The smallest type that holds the sum of all frames exactly."""
+    return np.uint16 if len(video) * np.iinfo(video.dtype).max <= np.iinfo(np.uint16).max else np.uint32
+
+
+def _float_type(array: NDArray) -> DTypeLike:
+    return np.float64 if array.dtype == np.float64 else np.float32
+
+
+# The kernels take a row of pixels at a time, so that its sums stay in the first-level cache, and four frames at a time, so that each
+# sum is loaded and stored a quarter as often. In the integer kernels a share is all bits or none and selects by &.
+
+
+@numba.njit(**FLAGS)
+def _sum_pair(x, s, i0, y0, y1, first, last):
+    """y0 = sum_t s_t & x_t and y1 = sum_t x_t - y0, so that the complement costs no second selection."""
+    T, _, W = x.shape
+    whole = y0.dtype.type
+    coded, every = np.empty(W, y0.dtype), np.empty(W, y0.dtype)
+    for i in range(first, last):
+        p = (i + i0) % s.shape[1]
+        for j in range(W):
+            coded[j] = 0
+            every[j] = 0
+        t = 0
+        while t + 4 <= T:
+            for j in range(W):
+                a, b, c, d = x[t, i, j], x[t + 1, i, j], x[t + 2, i, j], x[t + 3, i, j]
+                every[j] += whole(a) + whole(b) + whole(c) + whole(d)
+                a, b, c, d = a & s[t, p, j], b & s[t + 1, p, j], c & s[t + 2, p, j], d & s[t + 3, p, j]
+                coded[j] += whole(a) + whole(b) + whole(c) + whole(d)
+            t += 4
+        while t < T:
+            for j in range(W):
+                every[j] += whole(x[t, i, j])
+                coded[j] += whole(x[t, i, j] & s[t, p, j])
+            t += 1
+        for j in range(W):
+            y0[i, j] = coded[j]
+            y1[i, j] = every[j] - coded[j]
+
+
+@numba.njit(**FLAGS)
+def _sum_one(x, s, i0, y, first, last):
+    """y = sum_t s_t & x_t."""
+    T, _, W = x.shape
+    whole = y.dtype.type
+    coded = np.empty(W, y.dtype)
+    for i in range(first, last):
+        p = (i + i0) % s.shape[1]
+        for j in range(W):
+            coded[j] = 0
+        t = 0
+        while t + 4 <= T:
+            for j in range(W):
+                a, b = x[t, i, j] & s[t, p, j], x[t + 1, i, j] & s[t + 1, p, j]
+                c, d = x[t + 2, i, j] & s[t + 2, p, j], x[t + 3, i, j] & s[t + 3, p, j]
+                coded[j] += whole(a) + whole(b) + whole(c) + whole(d)
+            t += 4
+        while t < T:
+            for j in range(W):
+                coded[j] += whole(x[t, i, j] & s[t, p, j])
+            t += 1
+        for j in range(W):
+            y[i, j] = coded[j]
+
+
+@numba.njit(**FLAGS)
+def _sum_grey(x, s, i0, y, first, last):
+    """y_b = sum_t s_bt x_t in the floating type of y."""
+    B, T, P, W = s.shape
+    for i in range(first, last):
+        p = (i + i0) % P
+        for b in range(B):
+            charge = y[b, i]
+            for j in range(W):
+                charge[j] = 0
+            t = 0
+            while t + 4 <= T:
+                xa, xb, xc, xd = x[t, i], x[t + 1, i], x[t + 2, i], x[t + 3, i]
+                sa, sb, sc, sd = s[b, t, p], s[b, t + 1, p], s[b, t + 2, p], s[b, t + 3, p]
+                for j in range(W):
+                    charge[j] += (sa[j] * xa[j] + sb[j] * xb[j]) + (sc[j] * xc[j] + sd[j] * xd[j])
+                t += 4
+            while t < T:
+                for j in range(W):
+                    charge[j] += s[b, t, p, j] * x[t, i, j]
+                t += 1
+
+
+@numba.njit(**FLAGS)
+def _sum_adjoint(y, s, i0, x, first, last):
+    """x_t = sum_b s_bt y_b."""
+    B, T, P, W = s.shape
+    for i in range(first, last):
+        p = (i + i0) % P
+        for t in range(T):
+            light = x[t, i]
+            for j in range(W):
+                light[j] = s[0, t, p, j] * y[0, i, j]
+            for b in range(1, B):
+                for j in range(W):
+                    light[j] += s[b, t, p, j] * y[b, i, j]
+
+
+@numba.njit(**FLAGS)
+def _combine(y, g, i0, out, first, last):
+    """out_b = sum_c g_bc y_c."""
+    B, _, P, W = g.shape
+    for i in range(first, last):
+        p = (i + i0) % P
+        for b in range(B):
+            for j in range(W):
+                out[b, i, j] = g[b, 0, p, j] * y[0, i, j]
+            for c in range(1, B):
+                for j in range(W):
+                    out[b, i, j] += g[b, c, p, j] * y[c, i, j]

@@ -1,0 +1,8 @@
+"""The one error a user of c2b causes and can mend."""
+
+
+class Refusal(ValueError):
+    """What was asked for cannot be done; the message says why, and what would be right, in one line.
+
+    The command line catches ``Refusal`` and ``OSError`` and nothing else, so that a bug stays visible as a traceback.
+    """

@@ -1,0 +1,402 @@
+"""A sensor: what its buckets make of a code, and everything that follows from it.
+
+    charge y = M S x        image = readout(y)
+
+x is the video (T, H, W), S the share (B, T, p, q) of each sub-exposure that a bucket collects, M a small mixing (B, B) between the
+buckets of a pixel (leakage, loss). A new sensor says only its `Sensor.share`; forward model, adjoint, pseudo-inverse and capture
+are inherited. Pixels and exposures do not mix here, so A A^T = M S S^T M^T is a B x B matrix per pixel and every inverse is closed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, fields, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sensors.exposure import BucketShare, combine
+from sensors.readout import Readout
+from sensors.refusal import Refusal
+from sensors.timing import Timing
+
+if TYPE_CHECKING:
+    from sensors.capture import Capture
+
+#: An eigenvalue of A A^T below this part of the trace is taken as zero: the code cannot tell these buckets apart.
+RANK_TOLERANCE = 1e-9
+
+#: Video files carry these; what it means for one unit of the stored value to be white.
+WHITE_OF = {"uint8": 255.0, "uint16": 65535.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Sensor(ABC):
+    """One exposure of a coded sensor, and the chain of them that a recording makes.
+
+    Parameters
+    ----------
+    code : array_like, (T, p, q) or (M, T, p, q)
+        In [0, 1], periodic over the chip; M codes are cycled over the exposures. Read-only; zeros and ones are kept as uint8.
+    readout : Readout
+        Charge to electrons to DN; the ideal one gives out charge as it is.
+    timing : Timing
+        Length of a sub-exposure, dead frames.
+    colour : str
+        ``mono`` or ``rgb``; never guessed from a shape.
+    origin : (int, int)
+        Chip address (row, column) of pixel [0, 0]: the phase of tile, maps and noise.
+
+    Raises
+    ------
+    Refusal
+        If the code is not an array of that form with values in [0, 1].
+    """
+
+    code: NDArray
+    _: KW_ONLY
+    readout: Readout = Readout()  # noqa: RUF009  (frozen)
+    timing: Timing = Timing()  # noqa: RUF009  (frozen)
+    colour: str = "mono"
+    origin: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "code", _checked_code(self.code))
+        object.__setattr__(self, "origin", tuple(int(i) for i in self.origin))
+        if self.colour not in ("mono", "rgb"):
+            raise Refusal(f"unknown colour {self.colour!r}; known: mono, rgb")
+
+    # What a new sensor says -------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def share(self, code: NDArray) -> NDArray:
+        """S (B, T, p, q): the share of each sub-exposure that each bucket collects under one code (T, p, q), without leaks."""
+
+    @property
+    def mixing(self) -> NDArray[np.float64]:
+        """M (B, B, 1|H, 1|W): what each bucket receives of the charge meant for each; columns add up to at most 1."""
+        return np.eye(self.buckets)[:, :, None, None]
+
+    # What follows ---------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def exposure(self) -> NDArray:
+        """S (B, T, p, q) of the code, or (M, B, T, p, q) of M codes."""
+        return self.share(self.code) if self.code.ndim == 3 else np.stack([self.share(code) for code in self.code])
+
+    @property
+    def buckets(self) -> int:
+        """B, the number of images that one exposure gives."""
+        return self.exposure.shape[-4]
+
+    @property
+    def frames(self) -> int:
+        """T, the number of sub-exposures in one exposure."""
+        return self.code.shape[-3]
+
+    @property
+    def codes(self) -> int:
+        """M, the number of codes that the exposures cycle through."""
+        return 1 if self.code.ndim == 3 else len(self.code)
+
+    @property
+    def period(self) -> int:
+        """Frames from the start of one exposure to the start of the next."""
+        return self.frames + self.timing.dead_frames
+
+    @property
+    def duration(self) -> float:
+        """Length of one exposure in seconds; 0 where it is not known."""
+        return self.frames * self.timing.sub_exposure
+
+    @property
+    def local(self) -> bool:
+        """Whether pixels and exposures stay apart, so that inverses are closed forms."""
+        return True
+
+    def at(self, exposure: int) -> Sensor:
+        """The sensor under the one code that is loaded in the given exposure."""
+        return self if self.code.ndim == 3 else replace(self, code=self.code[exposure % self.codes])
+
+    def crop(self, rows: slice, columns: slice) -> Sensor:
+        """The part of the chip that sees ``video[:, rows, columns]``: the same code, maps and noise at another origin."""
+        return replace(self, origin=(self.origin[0] + (rows.start or 0), self.origin[1] + (columns.start or 0)))
+
+    # The linear model -----------------------------------------------------------------------------------------------------
+
+    def expose(self, video: NDArray, out: NDArray | None = None) -> NDArray:
+        """Charge M S x of a video, in the unit of the video.
+
+        Parameters
+        ----------
+        video : ndarray, (..., T, H, W)
+            uint8, uint16, float32 or float64; other types are taken as float64. With M codes the axis before T cycles them.
+        out : ndarray, (..., B, H, W), optional
+
+        Returns
+        -------
+        ndarray, (..., B, H, W)
+            Whole numbers, exact, for whole numbers under a code of zeros and ones without leaks; else floating.
+        """
+        video = _exposable(video, self.frames)
+        if video.ndim == 3 and self.code.ndim == 3:
+            return self._expose_once(video, out)
+        lead = video.shape[:-3]
+        if self.code.ndim == 4 and not lead:
+            raise Refusal(f"a sensor of {self.codes} codes needs video (exposures, {self.frames}, H, W), not {video.shape}")
+        charges = [self.at(index[-1])._expose_once(video[index], None if out is None else out[index]) for index in np.ndindex(lead)]
+        return np.stack(charges).reshape(*lead, *charges[0].shape) if out is None else out
+
+    def adjoint(self, charge: NDArray) -> NDArray:
+        """A^T y of charge (..., B, H, W): (..., T, H, W), float32 or float64. The adjoint of `expose`."""
+        return self._each(charge, lambda one, sensor: sensor._adjoint_once(one))
+
+    def pseudo_inverse(self, charge: NDArray) -> NDArray:
+        """The video of least energy that explains the charge: A^+ y = A^T (A A^T)^+ y, (..., T, H, W)."""
+        return self._each(charge, lambda one, sensor: sensor._adjoint_once(combine(one, sensor._inverse_gram, sensor.origin)))
+
+    def gram(self, weights: NDArray | None = None) -> NDArray:
+        """A diag(P) A^T between the buckets of each pixel.
+
+        Parameters
+        ----------
+        weights : ndarray, (T, H, W), optional
+            P, such as the variance of an estimate; without it P = 1.
+
+        Returns
+        -------
+        ndarray, (B, B, p, q)
+            Periodic from the chip's pixel (0, 0); with ``weights``, or where M is a map, (B, B, H, W).
+        """
+        mixing = self.mixing
+        if weights is None:
+            gram = self._shares.gram()
+        else:
+            share = self.exposure
+            pairs = [share[b] * share[c] for b in range(self.buckets) for c in range(self.buckets)]
+            flat = BucketShare(np.stack(pairs)).forward(np.asarray(weights), self.origin)
+            gram = flat.reshape(self.buckets, self.buckets, *flat.shape[1:])
+            mixing = _window(mixing, self.origin, flat.shape[1:])
+        height, width = np.maximum(gram.shape[2:], mixing.shape[2:])
+        gram = gram[:, :, np.arange(height) % gram.shape[2]][..., np.arange(width) % gram.shape[3]]
+        return np.einsum("abij,bcij,dcij->adij", np.broadcast_to(mixing, gram.shape), gram, np.broadcast_to(mixing, gram.shape))
+
+    # Captures -------------------------------------------------------------------------------------------------------------
+
+    def capture(self, video: Sequence[NDArray] | NDArray, *, seed: int, first: int = 0, white: float | None = None) -> Capture:
+        """Expose and read out a video of any length, one exposure after another.
+
+        Parameters
+        ----------
+        video : array_like, (frames, H, W) or (frames, H, W, 3)
+            Linear irradiance, 1 = white, or integers with ``white``; read slice by slice, so that a lazy recording will do.
+        seed : int
+            Of shot and read noise. Noise is keyed by (seed, exposure, bucket, chip address): any blocking, crop or order gives the
+            same bits.
+        first : int
+            Number of the first exposure within the recording, which fixes its noise and its code.
+        white : float, optional
+            The value that counts as irradiance 1; 255 or 65535 for integers, 1 for floats, unless given.
+
+        Raises
+        ------
+        Refusal
+            If the video has fewer frames than one exposure, another colour than the sensor, or values that are not finite.
+        """
+        from sensors.capture import Capture
+
+        count = self.exposures_in(len(video))
+        white = white_of(video[0:1]) if white is None else white
+        starts = [n * self.period for n in range(count)]
+        images = np.stack([self.take(video[s : s + self.frames], seed=seed, exposure=first + n, white=white) for n, s in enumerate(starts)])
+        return Capture(images, self.from_exposure(first), self.record(count, white=white, seed=seed, first=first))
+
+    def take(self, video: NDArray, *, seed: int, exposure: int = 0, white: float = 1.0) -> NDArray:
+        """One exposure, read out: (T, H, W[, 3]) to (B, H, W[, 3]) in DN (ideal: the charge itself, times ``white``)."""
+        video = np.asarray(video)
+        if video.ndim != (4 if self.colour == "rgb" else 3):
+            raise Refusal(f"a {self.colour} sensor cannot take video of shape {video.shape}; choose luma or colour to match")
+        sensor = self.at(exposure)
+        if self.colour == "mono":
+            return sensor._read_out(video, white, seed, exposure, 0)
+        planes = [sensor._read_out(np.ascontiguousarray(video[..., c]), white, seed, exposure, c) for c in range(3)]
+        return np.stack(planes, axis=-1)
+
+    def exposures_in(self, frames: int) -> int:
+        """How many whole exposures a video of so many frames gives."""
+        if frames < self.frames:
+            raise Refusal(f"the video has {frames} frame{'s' * (frames != 1)}; one exposure of this sensor needs {self.frames}")
+        return (frames - self.frames) // self.period + 1
+
+    def from_exposure(self, first: int) -> Sensor:
+        """The sensor whose cycle of codes begins where this one stands at exposure ``first``."""
+        return self if first % self.codes == 0 else replace(self, code=np.roll(self.code, -first, axis=0))
+
+    def record(self, count: int, *, white: float, seed: int, first: int = 0, start: int = 0) -> dict[str, Any]:
+        """What every capture by this sensor notes down: the frames it saw (N, T), the value of white, the seed."""
+        index = start + np.arange(count)[:, None] * self.period + np.arange(self.frames)
+        return {"white": float(white), "frame_index": index.tolist(), "seed": int(seed), "first_exposure": int(first), "synthetic": True}
+
+    # Identity -------------------------------------------------------------------------------------------------------------
+
+    def description(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
+        """All that makes this sensor, as a JSON document and the arrays it names; `sensors.from_description` makes it again."""
+        arrays: dict[str, NDArray] = {"code": self.code}
+        settings: dict[str, Any] = {}
+        for name in (f.name for f in fields(self) if f.name not in ("code", "readout", "timing", "colour", "origin")):
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray):
+                arrays[name] = value
+            else:
+                settings[name] = value
+        document = {
+            "sensor": f"{type(self).__module__}:{type(self).__qualname__}",
+            "settings": settings,
+            "readout": _plain(self.readout),
+            "timing": _plain(self.timing),
+            "colour": self.colour,
+            "origin": list(self.origin),
+        }
+        return document, arrays
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over all that makes this sensor: equal for equal sensors, and only for them."""
+        document, arrays = self.description()
+        sha = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
+        for name in sorted(arrays):
+            sha.update(f"{name}{arrays[name].dtype}{arrays[name].shape}".encode())
+            sha.update(np.ascontiguousarray(arrays[name]).data)
+        return sha.hexdigest()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+
+    # One exposure under one code ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _shares(self) -> BucketShare:
+        return BucketShare(np.ascontiguousarray(self.exposure))
+
+    @cached_property
+    def _mixes(self) -> bool:
+        return not np.array_equal(self.mixing, np.eye(self.buckets)[:, :, None, None])
+
+    def _expose_once(self, video: NDArray, out: NDArray | None = None) -> NDArray:
+        if not self._mixes:
+            return self._shares.forward(video, self.origin, out)
+        charge = combine(self._shares.forward(video, self.origin), self._mixing_on(video.shape[1:]), self.origin)
+        if out is None:
+            return charge
+        out[...] = charge
+        return out
+
+    def _adjoint_once(self, charge: NDArray) -> NDArray:
+        if self._mixes:
+            charge = combine(charge, self._mixing_on(charge.shape[1:]).swapaxes(0, 1), self.origin)
+        return self._shares.adjoint(charge, self.origin)
+
+    @cached_property
+    def _inverse_gram(self) -> NDArray:
+        return symmetric_inverse(self.gram())
+
+    def _mixing_on(self, shape: tuple[int, ...]) -> NDArray:
+        """M, after checking that a map covers pixels ``origin .. origin + shape`` of the chip."""
+        mixing = self.mixing
+        for size, start, length in zip(mixing.shape[2:], self.origin, shape, strict=True):
+            if size > 1 and start + length > size:
+                raise Refusal(f"the sensor's maps are {mixing.shape[2]}x{mixing.shape[3]}; a frame of {shape[0]}x{shape[1]} does not fit")
+        return mixing
+
+    def _read_out(self, video: NDArray, white: float, seed: int, exposure: int, lane: int) -> NDArray:
+        charge = self.expose(video)
+        if charge.dtype.kind == "f" and not np.isfinite(charge.sum(dtype=np.float64)):
+            raise Refusal("the video holds values that are not finite (NaN or infinity)")
+        if not self.readout.ideal and white != 1:
+            charge = np.multiply(charge, np.float32(1 / white), dtype=np.float32)
+        return self.readout.read_out(
+            charge, seed=seed, exposure=exposure, lane=lane, origin=self.origin, duration=self.duration
+        )
+
+    def _each(self, charge: NDArray, solve: Any) -> NDArray:
+        charge = np.asarray(charge)
+        charge = charge.astype(np.float64 if charge.dtype in (np.float64, np.uint32, np.int64) else np.float32, copy=False)
+        if charge.ndim < 3 or charge.shape[-3] != self.buckets:
+            raise Refusal(f"charge of shape {charge.shape} does not fit a sensor of {self.buckets} bucket(s); needed: (..., {self.buckets}, H, W)")
+        lead = charge.shape[:-3]
+        if not lead:
+            return solve(charge, self.at(0))
+        return np.stack([solve(charge[index], self.at(index[-1])) for index in np.ndindex(lead)]).reshape(*lead, self.frames, *charge.shape[-2:])
+
+
+def white_of(video: ArrayLike) -> float:
+    """The value that counts as white where nothing else says so: 255 and 65535 for integers, 1 for floats."""
+    return WHITE_OF.get(np.asarray(video).dtype.name, 1.0)
+
+
+def symmetric_inverse(gram: NDArray, floor: NDArray | float = 0.0) -> NDArray:
+    """(G + diag(floor))^+ of a field (B, B, ...) of symmetric matrices, exact for rank-deficient ones too."""
+    gram = np.asarray(gram, np.float64)
+    matrices = np.moveaxis(gram, (0, 1), (-2, -1)) + np.asarray(floor)
+    if gram.shape[0] == 1:
+        return np.moveaxis(np.divide(1.0, matrices, out=np.zeros_like(matrices), where=matrices > 0), (-2, -1), (0, 1))
+    if gram.shape[0] == 2:
+        return np.moveaxis(_two_by_two(matrices), (-2, -1), (0, 1))
+    return np.moveaxis(np.linalg.pinv(matrices, rcond=RANK_TOLERANCE, hermitian=True), (-2, -1), (0, 1))
+
+
+def _two_by_two(g: NDArray) -> NDArray:
+    """Closed form: adj(G) / det(G), and G / trace^2 where G has rank one."""
+    trace = g[..., 0, 0] + g[..., 1, 1]
+    determinant = g[..., 0, 0] * g[..., 1, 1] - g[..., 0, 1] * g[..., 1, 0]
+    regular = determinant > RANK_TOLERANCE * trace**2
+    safe = np.where(regular, determinant, 1.0)
+    adjugate = np.stack([np.stack([g[..., 1, 1], -g[..., 0, 1]], -1), np.stack([-g[..., 1, 0], g[..., 0, 0]], -1)], -2)
+    rank_one = g / np.where(trace > 0, trace, 1.0)[..., None, None] ** 2
+    return np.where(regular[..., None, None], adjugate / safe[..., None, None], rank_one)
+
+
+def _checked_code(code: ArrayLike) -> NDArray:
+    """The code as a read-only array, uint8 where it is all zeros and ones, else float32."""
+    array = np.asarray(code)
+    if array.ndim not in (3, 4) or array.size == 0:
+        raise Refusal(f"a code of shape {array.shape} is not (T, p, q) or (M, T, p, q)")
+    if array.dtype.kind not in "buif":
+        raise Refusal(f"a code of type {array.dtype} is not numbers in [0, 1]")
+    if not ((array >= 0) & (array <= 1)).all():
+        raise Refusal(f"code values lie in {array.min()} .. {array.max()}; a share of the light lies in 0 .. 1")
+    binary = array.dtype == bool or bool(((array == 0) | (array == 1)).all())
+    array = np.array(array, np.uint8 if binary else np.float32, order="C")
+    array.setflags(write=False)
+    return array
+
+
+def _exposable(video: ArrayLike, frames: int) -> NDArray:
+    array = np.asarray(video)
+    if array.ndim < 3 or array.shape[-3] != frames:
+        raise Refusal(f"video of shape {array.shape} does not fit an exposure of {frames} sub-exposures; needed: (..., {frames}, H, W)")
+    if array.dtype.kind not in "buif" or array.size == 0:
+        raise Refusal(f"video of type {array.dtype} and shape {array.shape} cannot be exposed; needed: numbers (T, H, W)")
+    if array.dtype == bool:
+        return array.view(np.uint8)
+    return array if array.dtype.name in ("uint8", "uint16", "float32", "float64") else array.astype(np.float64)
+
+
+def _window(field: NDArray, origin: tuple[int, int], shape: tuple[int, ...]) -> NDArray:
+    """The part of a chip map (..., H, W) that a frame of ``shape`` at ``origin`` sees; 1x1 fields stay."""
+    rows = slice(origin[0], origin[0] + shape[0]) if field.shape[-2] > 1 else slice(None)
+    columns = slice(origin[1], origin[1] + shape[1]) if field.shape[-1] > 1 else slice(None)
+    return field[..., rows, columns]
+
+
+def _plain(thing: Any) -> dict[str, Any]:
+    return {f.name: getattr(thing, f.name) for f in fields(thing)}
