@@ -1,0 +1,96 @@
+"""The noise-weighted data step: moves an estimate towards explaining the capture, as far as the noise allows.
+
+    x <- x + P A^T (A P A^T + Sigma)^+ (y - A x)
+
+Sigma is the variance of the capture, P that of the error of the estimate. Without noise this is the exact projection on the videos
+that explain the capture. Exact projection under noise is wrong: it copies the noise of the capture into the estimate. Where P is not
+known it is measured: the residual y - A x has the variance A P A^T + Sigma, so that a local mean of its square tells P.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
+
+from recon.reconstructor import Reconstructor
+from sensors.capture import Capture
+from sensors.exposure import combine
+from sensors.sensor import Sensor, symmetric_inverse
+
+#: The error variance P is measured over windows of so many pixels: small enough to tell moving from static regions.
+WINDOW = 9
+
+#: Stands for the infinite variance of a saturated sample where matrices are inverted: its weight vanishes.
+UNKNOWN_VARIANCE = 1e12
+
+
+class Consistent(Reconstructor):
+    """A method followed by the data step; serves whatever the method serves."""
+
+    def __init__(self, method: Reconstructor) -> None:
+        self.method = method
+        self.also = method.also  # type: ignore[misc]
+
+    def refusal(self, sensor: Sensor) -> str:
+        """That of the method."""
+        return self.method.refusal(sensor)
+
+    def solve(self, capture: Capture) -> NDArray[np.float32]:
+        """The frames (T, H, W) of one exposure."""
+        return data_step(self.method.solve(capture), capture)
+
+    def __getattr__(self, name: str) -> object:
+        if name in self.__dict__.get("also", ()):
+            return getattr(self.method, name)
+        raise AttributeError(name)
+
+
+def data_step(video: NDArray, capture: Capture, error_variance: NDArray | float | None = None) -> NDArray[np.float32]:
+    """One exposure's estimate (T, H, W), moved towards its capture.
+
+    Parameters
+    ----------
+    video : ndarray, (T, H, W)
+        The estimate x.
+    capture : Capture
+        A single mono exposure.
+    error_variance : float or ndarray, (H, W) or (T, H, W), optional
+        P, the variance of the error of the estimate; measured from the residual if not given.
+    """
+    sensor, charge = capture.sensor, capture.charge[0]
+    residual = charge - sensor.expose(video)
+    variance = capture.variance[0]
+    if sensor.readout.ideal and error_variance is None:
+        return (video + sensor.pseudo_inverse(residual)).astype(np.float32, copy=False)
+    gram = _on_pixels(sensor.gram(), sensor.origin, charge.shape[1:])
+    if error_variance is None:
+        error_variance = _measured_error(residual, variance, gram)
+    spread = np.asarray(error_variance, np.float32)
+    projected = sensor.gram(np.ascontiguousarray(spread)) if spread.ndim == 3 else gram * spread
+    noise = np.minimum(variance, UNKNOWN_VARIANCE).astype(np.float64)
+    inverse = symmetric_inverse(projected, _diagonal(noise))
+    step = sensor.adjoint(combine(residual, inverse, (0, 0)))
+    return (video + spread * step).astype(np.float32, copy=False)
+
+
+def _measured_error(residual: NDArray, variance: NDArray, gram: NDArray) -> NDArray[np.float32]:
+    """P (H, W) from the local mean of residual^2 - Sigma over that of the diagonal of A A^T, each bucket weighted by its precision."""
+    weight = 1 / np.square(np.maximum(variance + np.diagonal(gram).transpose(2, 0, 1) * np.float32(1e-3), 1e-12))
+    excess = sum(uniform_filter(w * np.where(w > 0, r**2 - v, 0), WINDOW) for w, r, v in zip(weight, residual, variance, strict=True))
+    scale = sum(uniform_filter(w * gram[b, b], WINDOW) for b, w in enumerate(weight))
+    return (np.maximum(excess, 0) / np.maximum(scale, 1e-12)).astype(np.float32)
+
+
+def _on_pixels(field: NDArray, origin: tuple[int, int], shape: tuple[int, ...]) -> NDArray:
+    """A periodic field (..., p, q) on the pixels of a frame."""
+    rows = (np.arange(shape[0]) + origin[0]) % field.shape[-2]
+    columns = (np.arange(shape[1]) + origin[1]) % field.shape[-1]
+    return field[..., rows[:, None], columns]
+
+
+def _diagonal(variance: NDArray) -> NDArray:
+    """(B, H, W) to diagonal matrices (H, W, B, B)."""
+    return np.moveaxis(variance, 0, -1)[..., None] * np.eye(len(variance))

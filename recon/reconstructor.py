@@ -1,0 +1,89 @@
+"""The contract of every method, classical or learned: a capture goes in, a video comes out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensors.capture import Capture
+from sensors.refusal import Refusal
+from sensors.sensor import Sensor
+
+
+class Reconstructor(ABC):
+    """Settings go into ``__init__`` and are stored unchanged; what `fit` learns ends in ``_``.
+
+    Attributes
+    ----------
+    halo : int or None
+        Reach in pixels: how far a pixel of the result depends on the capture. None: whole frames are needed.
+    also : tuple of str
+        Further methods of the form (capture) -> ndarray, such as ``low_resolution``.
+    """
+
+    halo: ClassVar[int | None] = None
+    also: ClassVar[tuple[str, ...]] = ()
+
+    def refusal(self, sensor: Sensor) -> str:
+        """Why this method cannot serve the sensor; empty if it can."""
+        return ""
+
+    def fit(
+        self,
+        clips: Iterable[NDArray],
+        sensors: Sensor | Callable[[np.random.Generator], Sensor],
+        *,
+        report: Callable[..., None] | None = None,
+        checkpoint: Path | None = None,
+    ) -> Self:
+        """Learn from clips (T, H, W). A method that learns nothing returns itself."""
+        return self
+
+    @abstractmethod
+    def solve(self, capture: Capture) -> NDArray[np.float32]:
+        """The frames (K, H, W) of a single mono exposure under one code."""
+
+    def reconstruct(self, capture: Capture) -> NDArray[np.float32]:
+        """The video of every exposure.
+
+        Parameters
+        ----------
+        capture : Capture
+            N exposures, mono or colour, under one code or several in turn.
+
+        Returns
+        -------
+        ndarray of float32, (N, K, H, W[, 3])
+            Irradiance, 1 = white; K = T unless the method makes others.
+
+        Raises
+        ------
+        Refusal
+            If the method cannot serve the sensor; the line says why.
+        """
+        return np.stack([self._exposure(one) for one in capture])
+
+    def save(self, path: str | Path) -> None:
+        """Write what was learnt, as safetensors."""
+        raise Refusal(f"{type(self).__name__} learns nothing, so there is nothing to save")
+
+    def load(self, path: str | Path) -> Self:
+        """Read what was learnt."""
+        raise Refusal(f"{type(self).__name__} learns nothing, so there is nothing to load")
+
+    def _exposure(self, one: Capture) -> NDArray[np.float32]:
+        sensor = one.sensor.at(0)
+        if reason := self.refusal(sensor):
+            raise Refusal(reason)
+        planes = [self.solve(plane) for plane in Capture(one.images, sensor, one.record).planes()]
+        return planes[0] if sensor.colour == "mono" else np.stack(planes, axis=-1)
+
+
+def apply_to_exposures(method: Callable[[Capture], Any], capture: Capture) -> NDArray:
+    """Stack what ``method`` gives for each exposure of a mono capture: how the further methods of ``also`` serve N exposures."""
+    return np.stack([method(Capture(one.images, one.sensor.at(0), one.record)) for one in capture])

@@ -1,0 +1,396 @@
+"""Tile-wise linear solve: within a tile of p x q pixels the intensity is taken as uniform, which leaves T unknowns per tile.
+
+======  ======================================================================  =================
+symbol  meaning                                                                 shape
+======  ======================================================================  =================
+A       what pixel k of the tile (all buckets) collects of frame t              (K, T), K = B p q
+n       on-count, the row sums of A                                             (K,)
+R       A with its rows divided by n: each row a mean over frames               (K, T)
+w       weight of a row, 1 / (standard deviation of y / n), or 1                (K,)
+x       the T frames of one tile                                                (T,)
+======  ======================================================================  =================
+
+    x = argmin |w (R x - y / n)|^2 + ridge |x - mean(x)|^2
+
+Dividing by n matters: stacking two buckets unweighted lets the many-frame rows drown the one-frame rows and loses 5 dB. The ridge pulls
+the frames of a tile towards their mean and never dims them. The solve is stage 1 of Anupama, Prasan, Mitra, "Video reconstruction by
+spatio-temporal fusion of blurred-coded image pair", ICPR 2020; the registered up-sampling is ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import sqrt
+from typing import ClassVar
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from recon.reconstructor import Reconstructor, apply_to_exposures
+from recon.registration import tile_starts, upsample
+from sensors.capture import Capture
+from sensors.kernel import FLAGS, rows
+from sensors.refusal import Refusal
+from sensors.sensor import Sensor
+
+#: Singular values below this part of the largest are dropped: that of the published pair network.
+RCOND = 1e-3
+
+#: A pixel that collects less than this many frames of an exposure counts as closed.
+NEVER_OPEN = 1e-6
+
+#: Stands for the infinite variance of a saturated sample: its weight vanishes.
+UNKNOWN = 1e12
+
+#: Floor of the variance within a tile, for scenes that have none.
+LEAST_TEXTURE = 1e-6
+
+#: Ridge of a system per tile where none is given: with a random mask some tiles are always singular.
+RIDGE_PER_TILE = 0.1
+
+#: Ridge of a noisy capture where none is given.
+RIDGE_UNDER_NOISE = 0.3
+
+#: Periodic tiles up to this side are solved by one matrix; larger ones count as full-resolution masks.
+LARGEST_TILE = 32
+
+
+@dataclass(frozen=True)
+class TileMatrix:
+    """One small matrix that solves every tile alike, and what it does to a still scene."""
+
+    solve: NDArray[np.float32]  # (T, B, p, q): x = sum over b, i, j of solve * y
+    centroids: NDArray[np.float64]  # (T, 2): where in the tile a frame is sampled
+    rank: int
+    condition: float
+
+
+class TileSolve(Reconstructor):
+    """Exact for scenes that are uniform within each tile.
+
+    Parameters
+    ----------
+    buckets : str
+        ``both`` or ``coded`` (bucket 0 alone, as the single-coded baseline).
+    ridge : float, optional
+        Weight of the pull towards the mean of the frames; the rows are means, so it compares with their weights w^2 (1 without noise).
+        Without one: 0 for a periodic tile, which must then determine all T frames; 0.1 for a system per tile.
+    weighted : bool
+        Weight the rows by the noise of the capture.
+    tile : int, optional
+        Side of the tile for full-resolution masks; by default the one of about 2 T pixels.
+    """
+
+    also: ClassVar[tuple[str, ...]] = ("low_resolution",)
+
+    def __init__(self, buckets: str = "both", ridge: float | None = None, weighted: bool = True, tile: int | None = None) -> None:
+        if buckets not in ("both", "coded"):
+            raise Refusal(f"unknown buckets {buckets!r}; known: both, coded")
+        if ridge is not None and not ridge >= 0:
+            raise Refusal(f"ridge={ridge} is negative; needed: 0 or more")
+        if tile is not None and tile < 1:
+            raise Refusal(f"tile={tile} is not a size in pixels; needed: 1 or more")
+        self.buckets = buckets
+        self.ridge = ridge
+        self.weighted = weighted
+        self.tile = tile
+        self._matrix = lru_cache(maxsize=16)(self._tile_matrix)
+
+    def refusal(self, sensor: Sensor) -> str:
+        """A periodic tile that does not determine all frames needs a ridge; says its rank and condition."""
+        if not self._periodic(sensor) or self.ridge:
+            return ""
+        found = self._matrix(sensor.at(0), (0, 0), None)
+        if found.rank == sensor.frames:
+            return ""
+        return (
+            f"a {'x'.join(map(str, sensor.code.shape[-2:]))} tile determines {found.rank} of {sensor.frames} frames "
+            f"(condition {found.condition:.3g}); take a code with fewer frames or a larger tile, or tile:ridge=0.01"
+        )
+
+    def solve(self, capture: Capture) -> NDArray[np.float32]:
+        """The frames (T, H, W) of one exposure."""
+        low, centroids, tile = self._low(capture)
+        return upsample(low, capture.images.shape[2:4], tile, centroids)
+
+    def low_resolution(self, capture: Capture) -> NDArray[np.float32]:
+        """One value per tile and frame, (N, T, h, w): what networks start from. h = ceil(H / p), w = ceil(W / q)."""
+        return apply_to_exposures(lambda one: self._low(one)[0], capture)
+
+    def _low(self, capture: Capture) -> tuple[NDArray[np.float32], NDArray[np.float64], tuple[int, int]]:
+        sensor, charge = capture.sensor, capture.charge[0]
+        tile = sensor.code.shape[-2:] if self._periodic(sensor) else (self._side(sensor),) * 2
+        if charge.shape[1] < tile[0] or charge.shape[2] < tile[1]:
+            raise Refusal(f"a frame of {charge.shape[1]}x{charge.shape[2]} is smaller than the tile of {tile[0]}x{tile[1]} pixels")
+        variance = capture.variance[0] if self.weighted and not sensor.readout.ideal else None
+        if self._periodic(sensor):
+            used = self._used(sensor)
+            noise = None
+            if variance is not None:
+                texture = _texture(sensor, charge[:used], variance[:used], tile)
+                noise = tuple(_typical(v) / texture for v in variance[:used])
+            found = self._matrix(sensor, sensor.origin, noise)
+            return solve_periodic(charge[:used], found.solve), found.centroids, tile
+        return self._solve_each(sensor, charge, variance, tile)
+
+    def _solve_each(
+        self, sensor: Sensor, charge: NDArray, variance: NDArray | None, tile: tuple[int, int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], tuple[int, int]]:
+        used = self._used(sensor)
+        shares = _shares_on_pixels(sensor, charge.shape[1:])[:used]
+        count = shares.sum(1)
+        noise: NDArray | float = 0.0
+        if variance is not None:
+            texture = _texture(sensor, charge[:used], variance[:used], tile)
+            noise = np.stack([np.where(np.isfinite(v), _typical(v), UNKNOWN) / texture for v in variance[:used]]).astype(np.float32)
+        weight = np.divide(1, count**2 + noise, out=np.zeros_like(count), where=count > NEVER_OPEN)
+        ridge = self.ridge if self.ridge is not None else RIDGE_PER_TILE if variance is None else RIDGE_UNDER_NOISE
+        low = solve_each_tile(np.ascontiguousarray(charge[:used]), shares, weight, tile, ridge)
+        centre = np.tile([(side - 1) / 2 for side in tile], (sensor.frames, 1))
+        return low, centre, tile
+
+    def _tile_matrix(self, sensor: Sensor, origin: tuple[int, int], noise: tuple[float, ...] | None) -> TileMatrix:
+        """The solve of the tile that begins at pixel [0, 0] of a frame at ``origin``; ``noise`` is the variance of each bucket."""
+        p, q = sensor.code.shape[-2:]
+        shares = np.roll(sensor.exposure.astype(np.float64), (-origin[0], -origin[1]), (-2, -1))
+        shares = np.broadcast_to(shares, (*shares.shape[:2], p, q))
+        shares = np.einsum("bc,ctij->btij", sensor.mixing[:, :, 0, 0], shares)[: self._used(sensor)]
+        A = shares.transpose(0, 2, 3, 1).reshape(-1, sensor.frames)
+        n = A.sum(1)
+        open_rows = n > NEVER_OPEN
+        per_count = np.where(open_rows, 1 / np.where(open_rows, n, 1), 0)
+        R = A * per_count[:, None]
+        w = np.ones_like(n) if noise is None else 1 / np.sqrt(1 + np.repeat(noise, p * q) * per_count**2)
+        ridge = self.ridge if self.ridge is not None else 0.0 if noise is None else RIDGE_UNDER_NOISE
+        singular = np.linalg.svd(R[open_rows], compute_uv=False)
+        rank = int((singular > RCOND * singular[0]).sum())
+        solve = _least_squares(R, np.where(open_rows, w, 0), ridge) * per_count
+        centroids = _centroids(solve * n, (p, q))
+        condition = float(singular[0] / singular[-1]) if len(singular) >= sensor.frames and singular[-1] > 0 else np.inf
+        return TileMatrix(solve.reshape(sensor.frames, -1, p, q).astype(np.float32), centroids, rank, condition)
+
+    def _periodic(self, sensor: Sensor) -> bool:
+        return max(sensor.code.shape[-2:]) <= LARGEST_TILE and sensor.mixing.shape[2:] == (1, 1) and sensor.local
+
+    def _used(self, sensor: Sensor) -> int:
+        return sensor.buckets if self.buckets == "both" else 1
+
+    def _side(self, sensor: Sensor) -> int:
+        return self.tile or max(1, round(sqrt(2 * sensor.frames)))
+
+
+def solve_periodic(charge: NDArray[np.float32], solve: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Apply one small matrix to every tile.
+
+    Parameters
+    ----------
+    charge : ndarray of float32, (B, H, W)
+    solve : ndarray of float32, (T, B, p, q)
+
+    Returns
+    -------
+    ndarray of float32, (T, h, w)
+        h = ceil(H / p), w = ceil(W / q); where these do not divide, the last tiles overlap their neighbours and are turned to match.
+    """
+    T, B, p, q = solve.shape
+    _, height, width = charge.shape
+    top, left = tile_starts(height, p), tile_starts(width, q)
+    low = np.empty((T, len(top), len(left)), np.float32)
+    whole = slice(0, height // p), slice(0, width // q)
+    _apply(charge, solve, low[:, whole[0], whole[1]])
+    down, right = int(top[-1]), int(left[-1])
+    if height % p:
+        _apply(charge[:, down:], _turned(solve, down, 0), low[:, -1:, whole[1]])
+    if width % q:
+        _apply(charge[:, :, right:], _turned(solve, 0, right), low[:, whole[0], -1:])
+    if height % p and width % q:
+        _apply(charge[:, down:, right:], _turned(solve, down, right), low[:, -1:, -1:])
+    return low
+
+
+def solve_each_tile(
+    charge: NDArray[np.float32], shares: NDArray[np.float32], weight: NDArray[np.float32], tile: tuple[int, int], ridge: float
+) -> NDArray[np.float32]:
+    """Solve a system of its own for every tile, by Cholesky, many tiles in lock-step.
+
+    Parameters
+    ----------
+    charge : ndarray of float32, (B, H, W)
+    shares : ndarray of float32, (B, T, H, W)
+        A of every pixel.
+    weight : ndarray of float32, (B, H, W)
+        Of each row of A: (w / n)^2, which is the inverse variance of the charge, or 1 / n^2.
+    tile : (int, int)
+    ridge : float
+        As in the equation above. A part in a million of the weights is always added, so that a tile that sees nothing gives zero.
+
+    Returns
+    -------
+    ndarray of float32, (T, h, w)
+    """
+    _, T, height, width = shares.shape
+    top, left = tile_starts(height, tile[0]), tile_starts(width, tile[1])
+    low = np.empty((T, len(top), len(left)), np.float32)
+    rows(_cholesky_tiles, len(top), charge, shares, weight, top, left, *tile, np.float32(ridge), low, work=shares.size)
+    return low
+
+
+def _apply(charge: NDArray, solve: NDArray, low: NDArray) -> None:
+    T, _, p, q = solve.shape
+    flat = solve.reshape(T, -1)
+    single = np.where((flat != 0).sum(1) == 1, np.abs(flat).argmax(1), -1)
+    rows(_solve_tiles, low.shape[1], charge, flat, single, p, q, low, work=charge.size)
+
+
+def _turned(solve: NDArray, rows_down: int, columns_right: int) -> NDArray:
+    """The solve of a tile that begins at another phase of the same periodic code."""
+    return np.ascontiguousarray(np.roll(solve, (-rows_down, -columns_right), (-2, -1)))
+
+
+def _least_squares(R: NDArray, w: NDArray, ridge: float) -> NDArray:
+    """(T, K): the matrix that takes y / n to x."""
+    if not ridge:
+        return np.linalg.pinv(R * w[:, None], rcond=RCOND) * w
+    T = R.shape[1]
+    normal = (R.T * w**2) @ R + ridge * (np.eye(T) - 1 / T)
+    return np.linalg.pinv(normal, rcond=1e-12, hermitian=True) @ (R.T * w**2)
+
+
+def _centroids(response: NDArray, tile: tuple[int, int]) -> NDArray:
+    """Where in the tile each frame of a still scene is sampled: the centroid of its response (T, K) to each pixel, kept in the tile."""
+    p, q = tile
+    response = response.reshape(len(response), -1, p, q).sum(1)
+    total = response.sum((1, 2))
+    total = np.where(np.abs(total) > 1e-9, total, 1)
+    row = (response.sum(2) @ np.arange(p)) / total
+    column = (response.sum(1) @ np.arange(q)) / total
+    return np.stack([row.clip(0, p - 1), column.clip(0, q - 1)], 1).round(6)
+
+
+def _shares_on_pixels(sensor: Sensor, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """A = M S of every pixel, (B, T, H, W)."""
+    (height, width), (row, column) = shape, sensor.origin
+    shares = sensor.exposure[..., (np.arange(height) + row) % sensor.exposure.shape[-2], :]
+    shares = shares[..., (np.arange(width) + column) % shares.shape[-1]].astype(np.float32)
+    mixing = sensor.mixing.astype(np.float32)
+    if mixing.shape[2:] != (1, 1):
+        mixing = mixing[..., row : row + height, column : column + width]
+    if np.array_equal(mixing[..., 0, 0], np.eye(len(mixing))) and mixing.shape[2:] == (1, 1):
+        return shares
+    return np.einsum("bchw,cthw->bthw", np.broadcast_to(mixing, (*mixing.shape[:2], height, width)), shares)
+
+
+def _texture(sensor: Sensor, charge: NDArray, variance: NDArray, tile: tuple[int, int]) -> float:
+    """Variance of the scene within a tile, by which the model is wrong without any noise: measured in the least noisy bucket."""
+    open_frames = np.maximum(sensor.expose(np.ones((sensor.frames, *charge.shape[1:]), np.float32))[: len(charge)], NEVER_OPEN)
+    noise = [_typical(v / n**2) for v, n in zip(variance, open_frames, strict=True)]
+    steadiest = int(np.argmin(noise))
+    p, q = tile
+    mean = (charge[steadiest] / open_frames[steadiest])[: charge.shape[1] // p * p, : charge.shape[2] // q * q]
+    within = mean.reshape(mean.shape[0] // p, p, -1, q).var((1, 3)).mean(dtype=np.float64)
+    return max(float(within) - noise[steadiest], LEAST_TEXTURE)
+
+
+def _typical(variance: NDArray) -> float:
+    finite = variance[np.isfinite(variance)]
+    return float(np.median(finite)) if finite.size else UNKNOWN
+
+
+@numba.njit(**FLAGS)
+def _solve_tiles(y, solve, single, p, q, low, first, last):
+    """x_t = sum_k solve_tk y_k for each tile; a row with one entry only is copied, which is all that the impulse code needs."""
+    T, K = solve.shape
+    w = low.shape[2]
+    pixels = np.empty((K, w), y.dtype)
+    for i in range(first, last):
+        if single.min() < 0:
+            for k in range(K):
+                b, r, c = k // (p * q), i * p + (k // q) % p, k % q
+                for j in range(w):
+                    pixels[k, j] = y[b, r, j * q + c]
+        for t in range(T):
+            out = low[t, i]
+            k = single[t]
+            if k >= 0:
+                b, r, c, a = k // (p * q), i * p + (k // q) % p, k % q, solve[t, k]
+                for j in range(w):
+                    out[j] = a * y[b, r, j * q + c]
+            else:
+                for j in range(w):
+                    out[j] = solve[t, 0] * pixels[0, j]
+                for k in range(1, K):
+                    a = solve[t, k]
+                    for j in range(w):
+                        out[j] += a * pixels[k, j]
+
+
+@numba.njit(**FLAGS)
+def _cholesky_tiles(y, A, v, top, left, p, q, ridge, low, first, last):
+    """Normal equations G = sum_k v_k A_k A_k^T + ridge (I - 1/T) and their Cholesky factor, for LANES tiles of a row at once."""
+    B, T = A.shape[:2]
+    n = left.size
+    LANES = 64
+    a, g, x = np.empty((T, LANES), np.float32), np.empty((T, T, LANES), np.float32), np.empty((T, LANES), np.float32)
+    va = np.empty(LANES, np.float32)
+    trace = np.empty(LANES, np.float32)
+    for i in range(first, last):
+        for j0 in range(0, n, LANES):
+            lanes = min(LANES, n - j0)
+            g[:] = -ridge / np.float32(T)
+            x[:] = 0
+            for s in range(T):
+                for l in range(LANES):
+                    g[s, s, l] += ridge
+            for b in range(B):
+                for r in range(top[i], top[i] + p):
+                    for c in range(q):
+                        for s in range(T):
+                            for l in range(lanes):
+                                a[s, l] = A[b, s, r, left[j0 + l] + c]
+                            for l in range(lanes, LANES):
+                                a[s, l] = 0
+                        for s in range(T):
+                            for l in range(lanes):
+                                va[l] = v[b, r, left[j0 + l] + c] * a[s, l]
+                            for l in range(lanes, LANES):
+                                va[l] = 0
+                            for t in range(s + 1):
+                                for l in range(LANES):
+                                    g[s, t, l] += va[l] * a[t, l]
+                            for l in range(lanes):
+                                x[s, l] += va[l] * y[b, r, left[j0 + l] + c]
+            trace[:] = np.float32(1e-20)
+            for s in range(T):
+                for l in range(LANES):
+                    trace[l] += g[s, s, l] * np.float32(1e-6)
+            for s in range(T):
+                for l in range(LANES):
+                    g[s, s, l] += trace[l]
+            for s in range(T):
+                for t in range(s):
+                    for k in range(t):
+                        for l in range(LANES):
+                            g[s, t, l] -= g[s, k, l] * g[t, k, l]
+                    for l in range(LANES):
+                        g[s, t, l] *= g[t, t, l]
+                for k in range(s):
+                    for l in range(LANES):
+                        g[s, s, l] -= g[s, k, l] * g[s, k, l]
+                for l in range(LANES):
+                    g[s, s, l] = np.float32(1) / np.sqrt(max(g[s, s, l], trace[l]))
+                for k in range(s):
+                    for l in range(LANES):
+                        x[s, l] -= g[s, k, l] * x[k, l]
+                for l in range(LANES):
+                    x[s, l] *= g[s, s, l]
+            for s in range(T - 1, -1, -1):
+                for k in range(s + 1, T):
+                    for l in range(LANES):
+                        x[s, l] -= g[k, s, l] * x[k, l]
+                for l in range(LANES):
+                    x[s, l] *= g[s, s, l]
+            for t in range(T):
+                for l in range(lanes):
+                    low[t, i, j0 + l] = x[t, l]
