@@ -1,0 +1,145 @@
+"""A folder of still images, one per frame, in natural order: frame2 before frame10."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from c2b.video.recording import Recording
+from sensors.refusal import Refusal
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = (".jpg", ".jpeg")
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+
+
+class ImageFolder(Recording):
+    """PNG of 8 or 16 bit, or JPEG; grey or colour, a palette counting as colour, alpha dropped.
+
+    Opening reads the header of the first image only; every other one is held against it when it is read. Hidden files and files
+    that are no images are passed over.
+    """
+
+    title = "folder of PNG or JPEG images"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._files = _images(path)
+        self._size, self.dtype, self.colour = _header(self._files[0])
+        self.shape = (len(self._files), *self._size, *((3,) if self.colour == "rgb" else ()))
+        self.white = float(np.iinfo(self.dtype).max)
+
+    @classmethod
+    def recognises(cls, path: Path, head: bytes) -> bool:
+        return path.is_dir()
+
+    @classmethod
+    def stores(cls, path: Path, dtype: np.dtype, colour: bool) -> np.dtype:
+        if dtype.kind == "f":
+            return np.dtype(np.uint8 if colour else np.uint16)
+        return dtype
+
+    @classmethod
+    def write(cls, path: Path, frames: Iterator[NDArray], shape: tuple[int, ...], dtype: np.dtype, rate: float) -> None:
+        path.mkdir()
+        digits = max(4, len(str(shape[0] - 1)))
+        for number, frame in enumerate(frames):
+            _write_png(path / f"frame{number:0{digits}}.png", frame)
+
+    def _read(self, frames: range) -> NDArray:
+        out = np.empty((len(frames), *self.shape[1:]), self.dtype)
+        for target, number in zip(out, frames, strict=True):
+            target[...] = self._image(self._files[number])
+        return out
+
+    def _image(self, file: Path) -> NDArray:
+        size, dtype, colour = _header(file)
+        if size != self._size:
+            here, first = (f"{height}x{width} (height x width)" for height, width in (size, self._size))
+            raise Refusal(f"{file} is {here}, the first frame {self._files[0].name} is {first}")
+        if (dtype, colour) != (self.dtype, self.colour):
+            here, first = f"{colour} {dtype.name}", f"{self.colour} {self.dtype.name}"
+            raise Refusal(f"{file} is {here}, the first frame {self._files[0].name} is {first}")
+        try:
+            return _deep_pixels(file, colour) if dtype == np.uint16 else _pixels(file, colour)
+        except _DAMAGED as error:
+            raise _damaged(file, error) from None
+
+
+def _images(path: Path) -> list[Path]:
+    """The images of a folder in natural order."""
+    files = [p for p in path.iterdir() if p.suffix.lower() in (".png", *_JPEG) and not p.name.startswith(".")]
+    if not files:
+        raise Refusal(f"the folder {path} holds no PNG or JPEG images")
+    if len({p.suffix.lower() in _JPEG for p in files}) > 1:
+        raise Refusal(f"the folder {path} holds both PNG and JPEG images; give each video a folder of its own")
+    return sorted(files, key=lambda p: [(int(digits or 0), text) for text, digits in re.findall(r"(\D*)(\d*)", p.name)])
+
+
+def _header(file: Path) -> tuple[tuple[int, int], np.dtype, str]:
+    """Height and width, dtype and colour of an image, from its first bytes."""
+    from PIL import Image
+
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(26)
+        with Image.open(file) as image:
+            mode, size = image.mode, image.size[::-1]
+    except _DAMAGED as error:
+        raise _damaged(file, error) from None
+    deep = (head.startswith(_PNG) and head[24] == 16) or mode.startswith("I")
+    # A PNG says "grey" in bit 2 of its colour type; Pillow opens 16 bit grey with alpha as colour.
+    grey = head[25] & 2 == 0 if head.startswith(_PNG) else mode in ("1", "L", "LA", "I", "I;16", "I;16B")
+    return size, np.dtype(np.uint16 if deep else np.uint8), "mono" if grey else "rgb"
+
+
+def _pixels(file: Path, colour: str) -> NDArray:
+    from PIL import Image
+
+    wanted = "RGB" if colour == "rgb" else "L"
+    with Image.open(file) as image:
+        return np.asarray(image if image.mode == wanted else image.convert(wanted))
+
+
+def _deep_pixels(file: Path, colour: str) -> NDArray:
+    """A PNG of 16 bit, which Pillow would cut to 8 bit if it is in colour or has alpha."""
+    import av
+
+    content = file.read_bytes()
+    if b"IEND" not in content[-16:]:
+        raise ValueError("the file is truncated")
+    decoder = av.CodecContext.create("png", "r")
+    frames = [*decoder.decode(av.Packet(content)), *decoder.decode(None)]
+    if not frames or frames[0].is_corrupt:
+        raise ValueError("no image data")
+    return frames[0].to_ndarray(format="rgb48le" if colour == "rgb" else "gray16le")
+
+
+def _write_png(file: Path, frame: NDArray) -> None:
+    if frame.dtype == np.uint16 and frame.ndim == 3:
+        file.write_bytes(_deep_png(frame))
+        return
+    from PIL import Image
+
+    Image.fromarray(frame).save(file, compress_level=3)
+
+
+def _deep_png(frame: NDArray) -> bytes:
+    from fractions import Fraction
+
+    import av
+
+    encoder = av.CodecContext.create("png", "w")
+    encoder.height, encoder.width, encoder.pix_fmt, encoder.time_base = *frame.shape[:2], "rgb48be", Fraction(1, 1)
+    image = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb48be")
+    return b"".join(bytes(packet) for packet in [*encoder.encode(image), *encoder.encode(None)])
+
+
+def _damaged(file: Path, error: Exception) -> Refusal:
+    return Refusal(f"{file} is not a readable image: {error or type(error).__name__}")

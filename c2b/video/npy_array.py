@@ -1,0 +1,78 @@
+"""A NumPy array of frames in a ``.npy`` file, memory-mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from c2b.video.recording import Recording
+from sensors.refusal import Refusal
+
+
+class NpyArray(Recording):
+    """(frames, height, width) or (frames, height, width, 3) of bool, uint8, uint16 or float.
+
+    Slices are views of the mapped file, except that float64 and float16 become float32, other byte orders native, and bool uint8
+    with white 1.
+    """
+
+    title = "NumPy array (.npy)"
+    suffixes = (".npy",)
+
+    def __init__(self, path: Path) -> None:
+        try:
+            array = np.lib.format.open_memmap(path, mode="r")  # which has no way to unpickle
+        except (ValueError, EOFError, SyntaxError) as error:
+            raise Refusal(f"{path} is not a readable .npy file of numbers: {_one_line(error)}") from None
+        if array.ndim not in (3, 4) or array.shape[3:] not in ((), (3,)):
+            raise Refusal(f"{path} has shape {array.shape}; a video is (frames, height, width) or (frames, height, width, 3)")
+        if 0 in array.shape:
+            raise Refusal(f"{path} has shape {array.shape}: it holds no frames")
+        super().__init__(path)
+        self.shape = array.shape
+        self.colour = "rgb" if array.ndim == 4 else "mono"
+        self.dtype, self.white = stored_as(array.dtype, path)
+        self._array: NDArray | None = array.view(np.ndarray)
+
+    @classmethod
+    def recognises(cls, path: Path, head: bytes) -> bool:
+        return head.startswith(b"\x93NUMPY")
+
+    @classmethod
+    def stores(cls, path: Path, dtype: np.dtype, colour: bool) -> np.dtype:
+        return dtype
+
+    @classmethod
+    def write(cls, path: Path, frames: Iterator[NDArray], shape: tuple[int, ...], dtype: np.dtype, rate: float) -> None:
+        # Plain writes: a full disk is an error here, and a crash (SIGBUS) through a memory map.
+        with path.open("wb") as file:
+            header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for frame in frames:
+                file.write(np.ascontiguousarray(frame).data)
+
+    def _read(self, frames: range) -> NDArray:
+        assert self._array is not None, "the recording is closed"
+        block = self._array[frames.start : frames.stop : frames.step]
+        return block.view(np.uint8) if block.dtype.kind == "b" else block.astype(self.dtype, copy=False)
+
+    def close(self) -> None:
+        self._array = None
+
+
+def stored_as(dtype: np.dtype, path: Path) -> tuple[np.dtype, float]:
+    """The dtype in which an array of ``dtype`` is handed out, and its white; a Refusal where there is none."""
+    if dtype.kind == "b":
+        return np.dtype(np.uint8), 1.0
+    if dtype in (np.uint8, np.uint16):
+        return dtype.newbyteorder("="), float(np.iinfo(dtype).max)
+    if dtype.kind == "f" and dtype.itemsize <= 8:
+        return np.dtype(np.float32), 1.0
+    raise Refusal(f"{path} holds {dtype.name} values; save the video as uint8, uint16 or float32")
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")

@@ -1,0 +1,118 @@
+"""How stored values come from light: the response curve of a camera or file, and its inverse.
+
+Both directions take numbers on the scale 0 (black) to 1 (white). They are inverses of each other and go on outside of it, as
+noise and ringing do: a negative number stays negative, one above white follows the curve.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sensors import spec
+from sensors.refusal import Refusal
+
+RESPONSES = {
+    "none": "c2b.video.response:Linear",
+    "srgb": "c2b.video.response:StandardRGB",
+    "gamma": "c2b.video.response:Gamma",
+}
+
+
+class Response(Protocol):
+    """A curve; ``str(response)`` is its canonical name, which `make` reads back."""
+
+    def __hash__(self) -> int: ...
+
+    def decode(self, values: ArrayLike) -> NDArray[np.floating]:
+        """Stored values to irradiance."""
+
+    def encode(self, irradiance: ArrayLike) -> NDArray[np.floating]:
+        """Irradiance to stored values: the inverse of `decode`."""
+
+
+def make(text: str) -> Response:
+    """The response named ``none``, ``srgb`` or ``gamma:exponent=2.2``."""
+    return spec.make(RESPONSES, "response", text)
+
+
+def linearise(frames: NDArray, response: Response, *, black: float, white: float) -> NDArray[np.float32]:
+    """Stored frames to irradiance: ``decode((frames - black) / (white - black))``.
+
+    Parameters
+    ----------
+    frames : ndarray of uint8, uint16 or float32, any shape
+        Integers go through a table of all their values, which costs the same for every response.
+
+    Returns
+    -------
+    ndarray of float32
+        1 is white. Values outside of black to white stay outside.
+    """
+    if frames.dtype.kind == "u":
+        return _table(response, frames.dtype.str, black, white)[frames]
+    return response.decode((frames - np.float32(black)) / np.float32(white - black)).astype(np.float32, copy=False)
+
+
+class _Named:
+    def __str__(self) -> str:
+        name = next(name for name, target in RESPONSES.items() if target.endswith(f":{type(self).__name__}"))
+        return spec.write(name, {f.name: getattr(self, f.name) for f in fields(self)})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Linear(_Named):
+    """Stored values are proportional to light, as raw frames are."""
+
+    def decode(self, values: ArrayLike) -> NDArray[np.floating]:
+        return _floating(values)
+
+    def encode(self, irradiance: ArrayLike) -> NDArray[np.floating]:
+        return _floating(irradiance)
+
+
+@dataclass(frozen=True)
+class StandardRGB(_Named):
+    """The sRGB curve of IEC 61966-2-1:1999: a straight piece near black, then a power of 2.4."""
+
+    def decode(self, values: ArrayLike) -> NDArray[np.floating]:
+        v = _floating(values)
+        return np.where(v <= 0.04045, v / 12.92, ((np.maximum(v, 0) + 0.055) / 1.055) ** 2.4)
+
+    def encode(self, irradiance: ArrayLike) -> NDArray[np.floating]:
+        x = _floating(irradiance)
+        return np.where(x <= 0.04045 / 12.92, 12.92 * x, 1.055 * np.maximum(x, 0) ** (1 / 2.4) - 0.055)
+
+
+@dataclass(frozen=True)
+class Gamma(_Named):
+    """A plain power law; exponent 2.2 is the convention of the GoPro deblurring data (Nah, Kim, Lee, CVPR 2017)."""
+
+    exponent: float = 2.2
+
+    def __post_init__(self) -> None:
+        if not 0 < self.exponent < np.inf:
+            raise Refusal(f"a gamma response needs a positive exponent such as 2.2, not {self.exponent}")
+
+    def decode(self, values: ArrayLike) -> NDArray[np.floating]:
+        v = _floating(values)
+        return np.sign(v) * np.abs(v) ** self.exponent
+
+    def encode(self, irradiance: ArrayLike) -> NDArray[np.floating]:
+        x = _floating(irradiance)
+        return np.sign(x) * np.abs(x) ** (1 / self.exponent)
+
+
+@lru_cache(maxsize=8)
+def _table(response: Response, dtype: str, black: float, white: float) -> NDArray[np.float32]:
+    values = np.arange(np.iinfo(dtype).max + 1, dtype=np.float64)
+    return response.decode((values - black) / (white - black)).astype(np.float32)
+
+
+def _floating(values: ArrayLike) -> NDArray[np.floating]:
+    array = np.asarray(values)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)

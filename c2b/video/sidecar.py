@@ -1,0 +1,132 @@
+"""The sidecar: a JSON file beside a video with the facts that the video file itself cannot hold.
+
+``clip.mkv`` has ``clip.mkv.json``, a folder of images has ``video.json`` inside. `c2b.video.writing` writes it; by hand it may be
+as short as ``{"white": 4095, "rate": 30000}``. Facts: ``white``, ``black``, ``response``, ``rate`` (frames per second),
+``shutter`` (s), ``colour`` and ``record`` (any object). Other keys are left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from c2b.video.response import make as make_response
+from sensors.refusal import Refusal
+
+if TYPE_CHECKING:
+    from c2b.video.recording import Recording
+
+SCHEMA = "c2b-video/1"
+
+#: Name of the sidecar inside a folder of images.
+INSIDE = "video.json"
+
+BAYER = ("rggb", "bggr", "grbg", "gbrg")
+
+
+def beside(path: Path) -> Path:
+    """Where the sidecar of a file or folder lies."""
+    return path / INSIDE if path.is_dir() else path.with_name(path.name + ".json")
+
+
+def apply(recording: Recording, given: Mapping[str, Any]) -> Recording:
+    """Give a recording what its sidecar says, and over that what the user says.
+
+    A sidecar that calls colour frames ``mono``, as video codecs need them, makes them their luma.
+
+    Raises
+    ------
+    Refusal
+        If the sidecar is damaged, or a fact cannot be true of this recording; it names the sidecar.
+    """
+    path = beside(recording.path)
+    facts = {**_read(path), **given}
+    try:
+        for key in ("white", "black"):
+            if key in facts:
+                setattr(recording, key, _number(key, facts[key]))
+        if recording.white == recording.black:
+            raise ValueError(f"white and black are both {recording.white}")
+        for key in ("rate", "shutter"):
+            if facts.get(key) is not None:
+                setattr(recording, key, _positive(key, facts[key]))
+        recording.rate_nominal = recording.rate_nominal and facts.get("rate") is None
+        recording.response = str(make_response(str(facts.get("response", recording.response))))
+        recording.record = _record(facts.get("record", {}))
+        colour = _colour(facts.get("colour", recording.colour), len(recording.shape) == 4)
+    except ValueError as error:
+        raise Refusal(f"{path if path.is_file() else recording.path}: {error}") from None
+    if colour == "mono" and recording.colour == "rgb":
+        return recording.window(channels="luma")
+    recording.colour = colour
+    return recording
+
+
+def text(facts: Mapping[str, Any]) -> str:
+    """The content of a sidecar.
+
+    Raises
+    ------
+    Refusal
+        If a fact is not JSON: text, finite numbers, lists and objects (arrays are written as lists).
+    """
+    try:
+        return json.dumps({"schema": SCHEMA, **facts}, indent=1, default=_plain, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise Refusal(f"the record of a video must be JSON: {error}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise Refusal(f"{path} is damaged ({error}); mend it or remove it") from None
+    if not isinstance(facts, dict):
+        raise Refusal(f'{path} is damaged: a sidecar is one JSON object such as {{"white": 4095}}; mend it or remove it')
+    return facts
+
+
+def _number(key: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{key} must be a number, not {value!r}")
+    return float(value)
+
+
+def _positive(key: str, value: Any) -> float:
+    if _number(key, value) <= 0:
+        raise ValueError(f"{key} must be above 0, not {value!r}")
+    return float(value)
+
+
+def _colour(value: Any, three_channels: bool) -> str:
+    allowed = ("rgb", "mono") if three_channels else ("mono", *BAYER)
+    if value not in allowed:
+        raise ValueError(f"colour {value!r} does not fit these frames; it can be {' or '.join(allowed)}")
+    return value
+
+
+def _record(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"record must be a JSON object, not {value!r}")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, range):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} {value!r}")

@@ -1,0 +1,177 @@
+"""A stack of frames in one TIFF file, as scientific cameras, Fiji and MATLAB write it; also BigTIFF, ImageJ and OME-TIFF."""
+
+from __future__ import annotations
+
+import logging
+import math
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from c2b.video.npy_array import stored_as
+from c2b.video.recording import Recording
+from sensors.refusal import Refusal
+
+if TYPE_CHECKING:
+    import tifffile
+
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_DAMAGED = (ValueError, IndexError, KeyError, RuntimeError, TypeError, EOFError, struct.error, zlib.error)
+_BIG = 2 << 30
+_QUIET = logging.NullHandler()  # what tifffile logs is said in a refusal
+
+
+class TiffStack(Recording):
+    """Frames are pages, or what the axes of the file say: any one axis may be time.
+
+    An uncompressed stack is memory-mapped and its slices are views where the byte order is native; otherwise only the pages asked
+    for are decoded. Alpha is dropped. White is the largest number of the file's bits per sample.
+
+    One planar page of three or four samples is taken for that many grey frames: writers that guess from the shape label short
+    stacks so, and no video is one planar page.
+    """
+
+    title = "TIFF stack (.tif, .tiff)"
+    suffixes = (".tif", ".tiff")
+
+    def __init__(self, path: Path) -> None:
+        import tifffile
+
+        super().__init__(path)
+        complaints = _Complaints()
+        logging.getLogger("tifffile").addHandler(complaints)
+        self._mapped: NDArray | None = None
+        try:
+            self._file = tifffile.TiffFile(path)
+        except _DAMAGED as error:
+            raise _damaged(path, [error]) from None
+        try:
+            self._lay_out()
+            if complaints.of_missing_pages:
+                raise ValueError
+        except _DAMAGED as error:
+            self._file.close()
+            if isinstance(error, Refusal):
+                raise
+            raise _damaged(path, complaints.of_missing_pages or [error]) from None
+        finally:
+            logging.getLogger("tifffile").removeHandler(complaints)
+            logging.getLogger("tifffile").addHandler(_QUIET)
+
+    @classmethod
+    def recognises(cls, path: Path, head: bytes) -> bool:
+        return head[:4] in _MAGIC
+
+    @classmethod
+    def stores(cls, path: Path, dtype: np.dtype, colour: bool) -> np.dtype:
+        return dtype
+
+    @classmethod
+    def write(cls, path: Path, frames: Iterator[NDArray], shape: tuple[int, ...], dtype: np.dtype, rate: float) -> None:
+        import tifffile
+
+        colour = len(shape) == 4
+        with tifffile.TiffWriter(path, bigtiff=math.prod(shape) * dtype.itemsize > _BIG) as writer:
+            axes = {"axes": "TYXS" if colour else "TYX"}
+            writer.write(frames, shape=shape, dtype=dtype, photometric="rgb" if colour else "minisblack", metadata=axes)
+
+    def close(self) -> None:
+        self._mapped = None
+        self._file.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            self._file.close()
+
+    def _lay_out(self) -> None:
+        """Find out which pages are frames, and which of their axes are samples."""
+        import tifffile
+
+        series = self._file.series
+        if not series:
+            raise Refusal(f"{self.path} holds no image")
+        first = series[0]
+        for number, other in enumerate(series):
+            if (other.shape, other.dtype) != (first.shape, first.dtype):
+                raise Refusal(f"{self.path}: image {number} is {_size(other)}, the first is {_size(first)}; frames must be alike")
+        photometric = tifffile.PHOTOMETRIC(first.keyframe.photometric)
+        if photometric not in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB):
+            raise Refusal(f"{self.path} is stored as {photometric.name.lower()}; save it as minisblack (grey) or rgb")
+
+        axes, shape = _squeezed(first.axes, first.shape)
+        if len(series) > 1:
+            axes, shape = "T" + axes, (len(series), *shape)
+        axes = "TYX" if axes == "SYX" else axes
+        frame = next((end for end in ("SYX", "YXS", "YX") if axes.endswith(end)), "")
+        times = axes[: len(axes) - len(frame)]
+        if not frame or len(times) > 1:
+            raise Refusal(f"{self.path} has axes {axes} of {shape}; a video is (time, y, x) or (time, y, x, sample)")
+        self._stored_shape = shape if times else (1, *shape)
+        self._planar = frame == "SYX"
+
+        size = dict(zip(axes, shape, strict=True))
+        self.colour = "rgb" if size.get("S", 1) >= 3 else "mono"
+        self.shape = (self._stored_shape[0], size["Y"], size["X"], *((3,) if self.colour == "rgb" else ()))
+        self.dtype, self.white = stored_as(np.dtype(first.dtype), self.path)
+        if self.dtype.kind == "u":
+            self.white = float((1 << first.keyframe.bitspersample) - 1)
+        self._pages: list[Any] = [page for one in series for page in one.pages]
+        if len(series) == 1 and first.dataoffset is not None:
+            self._map(np.dtype(first.dtype), first.dataoffset)
+
+    def _map(self, dtype: np.dtype, offset: int) -> None:
+        stored = dtype.newbyteorder(self._file.byteorder)
+        if offset + math.prod(self._stored_shape) * stored.itemsize > self.path.stat().st_size:
+            raise ValueError("the file ends before its last frame")
+        self._mapped = np.memmap(self.path, stored, "r", offset, self._stored_shape).view(np.ndarray)
+
+    def _read(self, frames: range) -> NDArray:
+        if self._mapped is not None:
+            block = self._mapped[frames.start : frames.stop : frames.step]
+        elif len(self._pages) == len(self):
+            block = np.stack([self._page(number) for number in frames])
+        else:  # one page holds several frames: a layout that can only be decoded whole
+            block = self._page(0).reshape(self._stored_shape)[frames.start : frames.stop : frames.step]
+        if self._planar:
+            block = np.moveaxis(block, 1, -1)
+        if block.ndim == 4:
+            block = block[..., :3] if len(self.shape) == 4 else block[..., 0]
+        return block.view(np.uint8) if block.dtype.kind == "b" else block.astype(self.dtype, copy=False)
+
+    def _page(self, number: int) -> NDArray:
+        try:
+            return self._pages[number].asarray()
+        except _DAMAGED as error:
+            raise Refusal(f"{self.path}: frame {number} cannot be decoded: {error}") from None
+
+
+class _Complaints(logging.Handler):
+    """Keeps what tifffile logs instead of raising when the chain of pages breaks off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_missing_pages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if "invalid page offset" in message or "failed to reshape" in message:
+            self.of_missing_pages.append(message)
+
+
+def _squeezed(axes: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+    """Without the axes of length 1, except those of a frame."""
+    kept = [i for i in range(len(shape)) if shape[i] > 1 or axes[i] in "YXS"]
+    return "".join(axes[i] for i in kept), tuple(shape[i] for i in kept)
+
+
+def _size(series: tifffile.TiffPageSeries) -> str:
+    return f"{'x'.join(map(str, series.shape))} {series.dtype}"
+
+
+def _damaged(path: Path, reasons: Sequence[object]) -> Refusal:
+    return Refusal(f"{path} is not a readable TIFF file, it may be truncated: {reasons[0]}")

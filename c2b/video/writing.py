@@ -1,0 +1,155 @@
+"""Video to file: irradiance is encoded and rounded where the format holds integers, integers go as they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from c2b.atomic_file import atomic_file
+from c2b.video import FORMATS, sidecar
+from c2b.video.recording import Recording, refuse_not_finite
+from c2b.video.response import Response
+from c2b.video.response import make as make_response
+from sensors import spec
+from sensors.refusal import Refusal
+
+#: Frames taken at a time from an array that may not be in memory.
+BLOCK = 16
+
+NOMINAL_RATE = 30.0
+
+
+def write_video(
+    path: str | Path,
+    video: ArrayLike | Recording,
+    *,
+    response: str | None = None,
+    rate: float | None = None,
+    white: float | None = None,
+    record: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a video and its sidecar (`c2b.video.sidecar`), so that `read_video` gives back its irradiance.
+
+    =================  ==================  =====================  ====================
+    path               float, grey         float, colour          uint8, uint16
+    =================  ==================  =====================  ====================
+    folder             16 bit PNG          8 bit PNG              as they are
+    .tif, .npy         float32             float32                as they are
+    .mkv, .avi         8 bit, lossless     8 bit, lossless        as they are
+    .mp4, .mov         8 bit, display      8 bit, display         rescaled to 8 bit, display
+    =================  ==================  =====================  ====================
+
+    Parameters
+    ----------
+    path : str or Path
+        A path without a suffix or with a slash at its end is a folder of images.
+    video : array_like, (T, H, W) or (T, H, W, 3), or Recording
+        Float: irradiance, 1 = white. uint8, uint16 (bool counts as 0 and white): stored values. A memory map or recording is read
+        in blocks. A recording is converted: response, levels, rate and record are its own unless given here.
+    response : str, optional
+        With which irradiance is clipped to [0, 1] and encoded into an integer format (a float format keeps it linear), or with
+        which integer frames are encoded already; default ``none``.
+    rate : float, optional
+        Frames per second; default 30. A container plays faster recordings at 30; the sidecar keeps the true rate.
+    white : float, optional
+        The value of white in integer frames, such as 4095; default: the largest of the dtype.
+    record : mapping, optional
+        Anything JSON worth keeping: method, frame_index, crop ...
+
+    Raises
+    ------
+    Refusal
+        If the path, the shape or the dtype cannot be written, a frame holds NaN or infinite values, or the record is not JSON.
+    """
+    folder = os.fspath(path).endswith(("/", os.sep)) or not Path(path).suffix
+    path = Path(path)
+    kind: type[Recording] = spec.find(FORMATS, "video format", "image-folder" if folder else _format_of(path))
+    frames: Any = video if hasattr(video, "shape") and hasattr(video, "dtype") else np.asarray(video)
+    shape, given = tuple(frames.shape), _given_dtype(np.dtype(frames.dtype))
+    if len(shape) not in (3, 4) or shape[3:] not in ((), (3,)) or 0 in shape:
+        raise Refusal(f"cannot write {path}: a video is (frames, height, width) or (frames, height, width, 3), not {shape}")
+    stored = kind.stores(path, given, len(shape) == 4)
+    facts = {"colour": "rgb" if len(shape) == 4 else "mono", **_facts(video, given, response, rate, white, record)}
+    levels, encoding = (facts["black"], facts["white"]), make_response("none")
+    if given.kind == "f" and getattr(video, "response", "none") == "none":  # irradiance
+        if stored.kind == "f":
+            facts["response"] = "none"
+        encoding = make_response(facts["response"])
+    if stored != given:
+        facts["black"], facts["white"] = 0.0, float(np.iinfo(stored).max)
+    size = {"frames": shape[0], "height": shape[1], "width": shape[2], "dtype": stored.name}
+    text = sidecar.text({**size, **facts})
+    converted = _converted(frames, path, stored, encoding, levels)
+    if folder:
+        with atomic_file(path) as partial:
+            kind.write(partial, converted, shape, stored, facts["rate"])
+            (partial / sidecar.INSIDE).write_text(text, encoding="utf-8")
+    else:
+        with atomic_file(path) as partial, atomic_file(sidecar.beside(path)) as beside:
+            kind.write(partial, converted, shape, stored, facts["rate"])
+            beside.write_text(text, encoding="utf-8")
+
+
+def _format_of(path: Path) -> str:
+    known: list[str] = []
+    for name in FORMATS:
+        suffixes = spec.find(FORMATS, "video format", name).suffixes
+        if path.suffix.lower() in suffixes:
+            return name
+        known += suffixes
+    raise Refusal(f"cannot write {path}: known suffixes are {', '.join(known)}; for a folder of images end the path in /")
+
+
+def _given_dtype(dtype: np.dtype) -> np.dtype:
+    if dtype.kind == "b" or dtype == np.uint8:
+        return np.dtype(np.uint8)
+    if dtype == np.uint16:
+        return np.dtype(np.uint16)
+    if dtype.kind == "f":
+        return np.dtype(np.float32)
+    raise Refusal(f"a video of {dtype.name} cannot be written; give irradiance as float, or uint8 or uint16 frames")
+
+
+def _facts(
+    video: Any, given: np.dtype, response: str | None, rate: float | None, white: float | None, record: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What the sidecar says of the frames as given."""
+    whole = float(np.iinfo(given).max) if given.kind == "u" else 1.0
+    facts: dict[str, Any] = {"white": whole, "black": 0.0, "response": "none"}
+    facts |= {"rate": NOMINAL_RATE, "shutter": None, "record": {}}
+    if isinstance(video, Recording):
+        known = {key: getattr(video, key) for key in (*facts, "colour")}
+        facts |= {key: value for key, value in known.items() if value is not None}
+    wanted = None if response is None else str(make_response(response))
+    if wanted is not None and facts["response"] not in ("none", wanted):
+        raise Refusal(f"the frames of {video.path} have response {facts['response']} and cannot be written as {wanted}")
+    for key, value in {"response": wanted, "rate": rate, "white": white, "record": record}.items():
+        if value is not None:
+            facts[key] = dict(value) if isinstance(value, Mapping) else value
+    if not 0 < facts["rate"] < float("inf"):
+        raise Refusal(f"a rate is frames per second above 0, not {facts['rate']}")
+    if facts["white"] == facts["black"]:
+        raise Refusal(f"white and black are both {facts['white']}")
+    return facts
+
+
+def _converted(frames: Any, path: Path, stored: np.dtype, encoding: Response, levels: tuple[float, float]) -> Iterator[NDArray]:
+    """The frames one by one as they will be stored."""
+    black, white = levels
+    for start in range(0, frames.shape[0], BLOCK):
+        block = np.asarray(frames[start : start + BLOCK])
+        if block.dtype.kind == "b":
+            block = block.view(np.uint8) * np.uint8(255)
+        for number, frame in enumerate(block, start):
+            if frame.dtype.kind == "f":
+                refuse_not_finite(frame, f"cannot write {path}", number)
+            if stored == _given_dtype(block.dtype):
+                yield frame.astype(stored, copy=False)
+            else:
+                values = encoding.encode(((frame - np.float32(black)) / np.float32(white - black)).clip(0, 1))
+                yield np.rint(values * np.iinfo(stored).max).astype(stored)
