@@ -43,7 +43,9 @@ def read_code(path: str | Path) -> NDArray:
     except Refusal:
         raise
     except Exception as error:  # whatever a damaged file makes a parser raise
-        raise Refusal(f"code file {path} cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
+        raise Refusal(
+            f"code file {path} cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        ) from None
     return _as_code(array, path)
 
 
@@ -95,7 +97,11 @@ def _mat(path: Path) -> NDArray:
 
 def _text(path: Path) -> NDArray:
     blocks = [block.split() for block in path.read_text().strip().split("\n\n") if block.split()]
-    if not blocks or any(set(row) - {"0", "1"} for block in blocks for row in block) or len({len(row) for b in blocks for row in b}) > 1:
+    if (
+        not blocks
+        or any(set(row) - {"0", "1"} for block in blocks for row in block)
+        or len({len(row) for b in blocks for row in b}) > 1
+    ):
         raise Refusal(f"{path} is not rows of 0 and 1, all equally long, with an empty line between frames")
     if len(blocks) == 1 and len(blocks[0]) == 1:
         return np.array([[[int(chip)]] for chip in blocks[0][0]], np.uint8)
@@ -138,3 +144,8 @@ _READERS = {
     ".tiff": _tiff,
     ".png": _png,
 }
+
+SUFFIXES = tuple(_READERS)
+
+#: Suffixes that no video has.
+CODE_ONLY = (".npz", ".mat", ".txt")

@@ -79,7 +79,11 @@ def bump(frames: int = 9, tile: Tile = 3, length: int = 3, seed: int = 0) -> NDA
     if not 1 <= length <= _frames(frames):
         raise Refusal(f"a bump of length={length} does not fit into {frames} frames; needed: 1 <= length <= frames")
     _check_size(frames, p, q)
-    starts = np.resize(np.arange(frames - length + 1), p * q) if p * q >= frames - length + 1 else np.linspace(0, frames - length, p * q).round()
+    starts = (
+        np.resize(np.arange(frames - length + 1), p * q)
+        if p * q >= frames - length + 1
+        else np.linspace(0, frames - length, p * q).round()
+    )
     starts = _rng(seed).permutation(starts.astype(int)).reshape(p, q)
     t = np.arange(frames)[:, None, None]
     return ((t >= starts) & (t < starts + length)).astype(np.uint8)
@@ -149,7 +153,9 @@ def _maximum_length(chips: str) -> str:
     length = int(chips[3:]) if chips[3:].isdigit() else 0
     bits = (length + 1).bit_length() - 1
     if length != 2**bits - 1 or not 2 <= bits <= 16:
-        raise Refusal(f"chips={chips}: a maximum-length sequence has 2^n - 1 chips: mls3, mls7, mls15, mls31, mls63, ... mls65535")
+        raise Refusal(
+            f"chips={chips}: a maximum-length sequence has 2^n - 1 chips: mls3, mls7, mls15, mls31, mls63, ... mls65535"
+        )
     return "".join(map(str, max_len_seq(bits)[0]))
 
 

@@ -1,11 +1,11 @@
 """Capture to video: inversions, each behind the same two verbs, ``fit`` and ``reconstruct``.
 
-    reconstructor.py        the contract
-    pseudo_inverse.py       the video of least energy that explains the capture
-    tile_solve.py           uniform intensity within a tile, one unknown per frame
-    registration.py         low-resolution frames back to full size, each from where its samples truly lie
-    consistency.py          the noise-weighted data step, after any method
-    metrics.py              PSNR and SSIM, with their conventions named
+reconstructor.py        the contract
+pseudo_inverse.py       the video of least energy that explains the capture
+tile_solve.py           uniform intensity within a tile, one unknown per frame
+registration.py         low-resolution frames back to full size, each from where its samples truly lie
+consistency.py          the noise-weighted data step, after any method
+metrics.py              PSNR and SSIM, with their conventions named
 """
 
 from __future__ import annotations

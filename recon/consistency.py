@@ -9,8 +9,6 @@ known it is measured: the residual y - A x has the variance A P A^T + Sigma, so 
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
@@ -79,7 +77,9 @@ def data_step(video: NDArray, capture: Capture, error_variance: NDArray | float 
 def _measured_error(residual: NDArray, variance: NDArray, gram: NDArray) -> NDArray[np.float32]:
     """P (H, W) from the local mean of residual^2 - Sigma over that of the diagonal of A A^T, each bucket weighted by its precision."""
     weight = 1 / np.square(np.maximum(variance + np.diagonal(gram).transpose(2, 0, 1) * np.float32(1e-3), 1e-12))
-    excess = sum(uniform_filter(w * np.where(w > 0, r**2 - v, 0), WINDOW) for w, r, v in zip(weight, residual, variance, strict=True))
+    excess = sum(
+        uniform_filter(w * np.where(w > 0, r**2 - v, 0), WINDOW) for w, r, v in zip(weight, residual, variance, strict=True)
+    )
     scale = sum(uniform_filter(w * gram[b, b], WINDOW) for b, w in enumerate(weight))
     return (np.maximum(excess, 0) / np.maximum(scale, 1e-12)).astype(np.float32)
 

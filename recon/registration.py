@@ -34,9 +34,7 @@ def upsample(low: NDArray, shape: tuple[int, int], tile: tuple[int, int], centro
     ndarray of float32, (T, H, W)
     """
     starts = [tile_starts(size, side) for size, side in zip(shape, tile, strict=True)]
-    matrices = [
-        {c: _spline_matrix(starts[axis] + c, shape[axis]) for c in set(centroids[:, axis].tolist())} for axis in range(2)
-    ]
+    matrices = [{c: _spline_matrix(starts[axis] + c, shape[axis]) for c in set(centroids[:, axis].tolist())} for axis in range(2)]
     video = np.empty((len(low), *shape), np.float32)
     for frame, (row, column), out in zip(low.astype(np.float32, copy=False), centroids.tolist(), video, strict=True):
         np.matmul(matrices[0][row] @ frame, matrices[1][column].T, out=out)

@@ -123,7 +123,9 @@ class TileSolve(Reconstructor):
         sensor, charge = capture.sensor, capture.charge[0]
         tile = sensor.code.shape[-2:] if self._periodic(sensor) else (self._side(sensor),) * 2
         if charge.shape[1] < tile[0] or charge.shape[2] < tile[1]:
-            raise Refusal(f"a frame of {charge.shape[1]}x{charge.shape[2]} is smaller than the tile of {tile[0]}x{tile[1]} pixels")
+            raise Refusal(
+                f"a frame of {charge.shape[1]}x{charge.shape[2]} is smaller than the tile of {tile[0]}x{tile[1]} pixels"
+            )
         variance = capture.variance[0] if self.weighted and not sensor.readout.ideal else None
         if self._periodic(sensor):
             used = self._used(sensor)
@@ -144,7 +146,9 @@ class TileSolve(Reconstructor):
         noise: NDArray | float = 0.0
         if variance is not None:
             texture = _texture(sensor, charge[:used], variance[:used], tile)
-            noise = np.stack([np.where(np.isfinite(v), _typical(v), UNKNOWN) / texture for v in variance[:used]]).astype(np.float32)
+            noise = np.stack([np.where(np.isfinite(v), _typical(v), UNKNOWN) / texture for v in variance[:used]]).astype(
+                np.float32
+            )
         weight = np.divide(1, count**2 + noise, out=np.zeros_like(count), where=count > NEVER_OPEN)
         ridge = self.ridge if self.ridge is not None else RIDGE_PER_TILE if variance is None else RIDGE_UNDER_NOISE
         low = solve_each_tile(np.ascontiguousarray(charge[:used]), shares, weight, tile, ridge)
@@ -194,7 +198,7 @@ def solve_periodic(charge: NDArray[np.float32], solve: NDArray[np.float32]) -> N
     ndarray of float32, (T, h, w)
         h = ceil(H / p), w = ceil(W / q); where these do not divide, the last tiles overlap their neighbours and are turned to match.
     """
-    T, B, p, q = solve.shape
+    T, _, p, q = solve.shape
     _, height, width = charge.shape
     top, left = tile_starts(height, p), tile_starts(width, q)
     low = np.empty((T, len(top), len(left)), np.float32)

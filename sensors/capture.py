@@ -38,7 +38,11 @@ class Capture:
 
     def __post_init__(self) -> None:
         needed = 5 if self.sensor.colour == "rgb" else 4
-        if self.images.ndim != needed or self.images.shape[1] != self.sensor.buckets or (needed == 5 and self.images.shape[4] != 3):
+        if (
+            self.images.ndim != needed
+            or self.images.shape[1] != self.sensor.buckets
+            or (needed == 5 and self.images.shape[4] != 3)
+        ):
             form = f"(N, {self.sensor.buckets}, H, W{', 3' if needed == 5 else ''})"
             raise Refusal(f"images of shape {self.images.shape} do not fit this {self.sensor.colour} sensor; needed: {form}")
 
@@ -66,7 +70,9 @@ class Capture:
     @property
     def charge(self) -> NDArray[np.float32]:
         """M S x as measured, (N, B, H, W[, 3]), in white sub-exposures."""
-        return self._per_bucket(lambda images: self.sensor.readout.charge(images, duration=self.sensor.duration)) / np.float32(self.white)
+        return self._per_bucket(lambda images: self.sensor.readout.charge(images, duration=self.sensor.duration)) / np.float32(
+            self.white
+        )
 
     @property
     def variance(self) -> NDArray[np.float32]:

@@ -25,7 +25,9 @@ class FlutterShutter(Sensor):
         super().__post_init__()
         if self.code.shape[-2:] != (1, 1):
             rows, columns = self.code.shape[-2:]
-            raise Refusal(f"a flutter shutter has one code for all pixels, not a {rows}x{columns} tile; use --code flutter or long")
+            raise Refusal(
+                f"a flutter shutter has one code for all pixels, not a {rows}x{columns} tile; use --code flutter or long"
+            )
 
     def share(self, code: NDArray) -> NDArray:
         """The code itself, (1, T, 1, 1)."""

@@ -14,10 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numba
+from numba.core import config
 
 #: ``error_model="numpy"`` removes the zero check of each division, which keeps LLVM from vectorising.
 FLAGS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
@@ -45,7 +46,7 @@ def rows(kernel: Callable[..., None], height: int, *arguments: Any, work: int) -
         kernel(*arguments, 0, height)
         return
     edges = [height * i // count for i in range(count + 1)]
-    jobs = [_pool(count).submit(kernel, *arguments, a, b) for a, b in zip(edges[1:-1], edges[2:], strict=True)]
+    jobs = [_pool(count).submit(kernel, *arguments, a, b) for a, b in pairwise(edges[1:])]
     kernel(*arguments, edges[0], edges[1])
     for job in jobs:
         job.result()
@@ -79,11 +80,13 @@ def _pool(count: int) -> ThreadPoolExecutor:
 def _writable_cache() -> None:
     """Where neither the package folder nor the user's cache can be written, keep compiled kernels in the temporary folder."""
     beside = Path(__file__).parent / "__pycache__"
-    if numba.config.CACHE_DIR or os.access(beside if beside.exists() else beside.parent, os.W_OK):
+    told = config.CACHE_DIR  # type: ignore[attr-defined]
+    if told or os.access(beside if beside.exists() else beside.parent, os.W_OK):
         return
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     if not os.access(home if home.exists() else home.parent, os.W_OK):
-        numba.config.CACHE_DIR = str(Path(tempfile.gettempdir()) / f"c2b-kernels-{os.getuid() if hasattr(os, 'getuid') else 0}")
+        folder = f"c2b-kernels-{os.getuid() if hasattr(os, 'getuid') else 0}"
+        config.CACHE_DIR = str(Path(tempfile.gettempdir()) / folder)  # type: ignore[attr-defined]
 
 
 _writable_cache()

@@ -59,7 +59,9 @@ def load(name: str) -> dict[str, Any]:
 def provenance(name: str, changed: Mapping[str, str]) -> dict[str, str]:
     """Setting to ``published | measured | assumed | given`` for a preset of which some numbers were changed."""
     document = load(name)
-    told = {key: str(entry["provenance"]) for group in ("sensor_settings", *GROUPS) for key, entry in document.get(group, {}).items()}
+    told = {
+        key: str(entry["provenance"]) for group in ("sensor_settings", *GROUPS) for key, entry in document.get(group, {}).items()
+    }
     return told | dict.fromkeys(changed, "given")
 
 

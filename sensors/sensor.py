@@ -149,7 +149,9 @@ class Sensor(ABC):
         lead = video.shape[:-3]
         if self.code.ndim == 4 and not lead:
             raise Refusal(f"a sensor of {self.codes} codes needs video (exposures, {self.frames}, H, W), not {video.shape}")
-        charges = [self.at(index[-1])._expose_once(video[index], None if out is None else out[index]) for index in np.ndindex(lead)]
+        charges = [
+            self.at(index[-1])._expose_once(video[index], None if out is None else out[index]) for index in np.ndindex(lead)
+        ]
         return np.stack(charges).reshape(*lead, *charges[0].shape) if out is None else out
 
     def adjoint(self, charge: NDArray) -> NDArray:
@@ -213,10 +215,12 @@ class Sensor(ABC):
         count = self.exposures_in(len(video))
         white = white_of(video[0:1]) if white is None else white
         starts = [n * self.period for n in range(count)]
-        images = np.stack([self.take(video[s : s + self.frames], seed=seed, exposure=first + n, white=white) for n, s in enumerate(starts)])
+        images = np.stack(
+            [self.take(video[s : s + self.frames], seed=seed, exposure=first + n, white=white) for n, s in enumerate(starts)]
+        )
         return Capture(images, self.from_exposure(first), self.record(count, white=white, seed=seed, first=first))
 
-    def take(self, video: NDArray, *, seed: int, exposure: int = 0, white: float = 1.0) -> NDArray:
+    def take(self, video: ArrayLike, *, seed: int, exposure: int = 0, white: float = 1.0) -> NDArray:
         """One exposure, read out: (T, H, W[, 3]) to (B, H, W[, 3]) in DN (ideal: the charge itself, times ``white``)."""
         video = np.asarray(video)
         if video.ndim != (4 if self.colour == "rgb" else 3):
@@ -240,7 +244,13 @@ class Sensor(ABC):
     def record(self, count: int, *, white: float, seed: int, first: int = 0, start: int = 0) -> dict[str, Any]:
         """What every capture by this sensor notes down: the frames it saw (N, T), the value of white, the seed."""
         index = start + np.arange(count)[:, None] * self.period + np.arange(self.frames)
-        return {"white": float(white), "frame_index": index.tolist(), "seed": int(seed), "first_exposure": int(first), "synthetic": True}
+        return {
+            "white": float(white),
+            "frame_index": index.tolist(),
+            "seed": int(seed),
+            "first_exposure": int(first),
+            "synthetic": True,
+        }
 
     # Identity -------------------------------------------------------------------------------------------------------------
 
@@ -314,7 +324,9 @@ class Sensor(ABC):
         mixing = self.mixing
         for size, start, length in zip(mixing.shape[2:], self.origin, shape, strict=True):
             if size > 1 and start + length > size:
-                raise Refusal(f"the sensor's maps are {mixing.shape[2]}x{mixing.shape[3]}; a frame of {shape[0]}x{shape[1]} does not fit")
+                raise Refusal(
+                    f"the sensor's maps are {mixing.shape[2]}x{mixing.shape[3]}; a frame of {shape[0]}x{shape[1]} does not fit"
+                )
         return mixing
 
     def _read_out(self, video: NDArray, white: float, seed: int, exposure: int, lane: int) -> NDArray:
@@ -323,19 +335,21 @@ class Sensor(ABC):
             raise Refusal("the video holds values that are not finite (NaN or infinity)")
         if not self.readout.ideal and white != 1:
             charge = np.multiply(charge, np.float32(1 / white), dtype=np.float32)
-        return self.readout.read_out(
-            charge, seed=seed, exposure=exposure, lane=lane, origin=self.origin, duration=self.duration
-        )
+        return self.readout.read_out(charge, seed=seed, exposure=exposure, lane=lane, origin=self.origin, duration=self.duration)
 
     def _each(self, charge: NDArray, solve: Any) -> NDArray:
         charge = np.asarray(charge)
         charge = charge.astype(np.float64 if charge.dtype in (np.float64, np.uint32, np.int64) else np.float32, copy=False)
         if charge.ndim < 3 or charge.shape[-3] != self.buckets:
-            raise Refusal(f"charge of shape {charge.shape} does not fit a sensor of {self.buckets} bucket(s); needed: (..., {self.buckets}, H, W)")
+            raise Refusal(
+                f"charge of shape {charge.shape} does not fit a sensor of {self.buckets} bucket(s); needed: (..., {self.buckets}, H, W)"
+            )
         lead = charge.shape[:-3]
         if not lead:
             return solve(charge, self.at(0))
-        return np.stack([solve(charge[index], self.at(index[-1])) for index in np.ndindex(lead)]).reshape(*lead, self.frames, *charge.shape[-2:])
+        return np.stack([solve(charge[index], self.at(index[-1])) for index in np.ndindex(lead)]).reshape(
+            *lead, self.frames, *charge.shape[-2:]
+        )
 
 
 def white_of(video: ArrayLike) -> float:
@@ -383,7 +397,9 @@ def _checked_code(code: ArrayLike) -> NDArray:
 def _exposable(video: ArrayLike, frames: int) -> NDArray:
     array = np.asarray(video)
     if array.ndim < 3 or array.shape[-3] != frames:
-        raise Refusal(f"video of shape {array.shape} does not fit an exposure of {frames} sub-exposures; needed: (..., {frames}, H, W)")
+        raise Refusal(
+            f"video of shape {array.shape} does not fit an exposure of {frames} sub-exposures; needed: (..., {frames}, H, W)"
+        )
     if array.dtype.kind not in "buif" or array.size == 0:
         raise Refusal(f"video of type {array.dtype} and shape {array.shape} cannot be exposed; needed: numbers (T, H, W)")
     if array.dtype == bool:

@@ -99,7 +99,9 @@ def convert(target: Any, settings: Mapping[str, str], *, label: str, taken: int 
 
     ``taken`` parameters from the front are already filled and cannot be set by text.
     """
-    names = [p.name for p in inspect.signature(target).parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)][taken:]
+    names = [
+        p.name for p in inspect.signature(target).parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ][taken:]
     hints = typing.get_type_hints(target if inspect.isfunction(target) or _annotated(target) else target.__init__)
     values: dict[str, Any] = {}
     for key, text in _undotted(settings).items():

@@ -59,7 +59,9 @@ class TwoBucket(Sensor):
         if not (values.ndim == 0 or len(values) == 2 or values.ndim == 2) or values.ndim > 3:
             raise Refusal(f"leakage of shape {values.shape} is not one number, two, a map (H, W) or two maps (2, H, W)")
         if not ((values >= 0) & (values < 0.5)).all():
-            raise Refusal(f"leakage {values.min():g} .. {values.max():g} is out of range; a bucket keeps more than half: 0 <= leakage < 0.5")
+            raise Refusal(
+                f"leakage {values.min():g} .. {values.max():g} is out of range; a bucket keeps more than half: 0 <= leakage < 0.5"
+            )
         if not 0 <= self.drain < 1:
             raise Refusal(f"drain={self.drain} is out of range; needed: 0 <= drain < 1")
         if not -1 < self.mismatch < 1:
@@ -73,7 +75,11 @@ class TwoBucket(Sensor):
     def mixing(self) -> NDArray[np.float64]:
         """M (2, 2, 1|H, 1|W) as in the equation above."""
         leakage = np.asarray(self.leakage, np.float64)
-        both = leakage[:, None, None] if leakage.shape == (2,) else np.broadcast_to(leakage, (2, *np.broadcast_shapes(leakage.shape[-2:], (1, 1))))
+        both = (
+            leakage[:, None, None]
+            if leakage.shape == (2,)
+            else np.broadcast_to(leakage, (2, *np.broadcast_shapes(leakage.shape[-2:], (1, 1))))
+        )
         e0, e1 = both
         gain = np.array([min(1.0, 1 + self.mismatch), min(1.0, 1 - self.mismatch)])
         return (1 - self.drain) * gain[:, None, None, None] * np.array([[1 - e0, e1], [e0, 1 - e1]])

@@ -48,6 +48,7 @@ def data(name: str) -> Path:
 
 # Round trips.
 
+
 @pytest.mark.parametrize("colour", [False, True])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("name", EXACT)
@@ -163,6 +164,7 @@ def test_bool_and_double_arrays_are_written_as_what_they_mean(tmp_path):
 
 
 # Slices and windows.
+
 
 @pytest.fixture(scope="module")
 def long_clips(tmp_path_factory):
@@ -292,6 +294,7 @@ def test_luma_is_pillows():
 
 # Response curves.
 
+
 @pytest.mark.parametrize("name", ["none", "srgb", "gamma:exponent=2.2", "gamma:exponent=0.45"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_encode_and_decode_are_inverses(name, dtype):
@@ -321,6 +324,7 @@ def test_the_table_equals_the_formula(dtype):
 
 
 # What the formats have of their own.
+
 
 def test_images_are_in_natural_order_and_other_files_are_passed_over(tmp_path):
     from PIL import Image
@@ -465,7 +469,7 @@ def test_grey_video_of_any_depth_is_handed_out_as_stored(tmp_path, pixels, bits)
     ("pixels", "bits"), [("yuv420p", 8), ("yuv444p", 8), ("yuv422p10le", 10), ("yuv420p12le", 12), ("yuv444p16le", 16)]
 )
 def test_black_and_white_of_yuv_are_black_and_white(tmp_path, pixels, bits, limited):
-    low, high = ((16 << bits - 8, 235 << bits - 8) if limited else (0, (1 << bits) - 1))
+    low, high = (16 << bits - 8, 235 << bits - 8) if limited else (0, (1 << bits) - 1)
     video = np.zeros((2, HEIGHT, WIDTH), np.uint8 if bits == 8 else np.uint16)
     video[0], video[1] = low, high
     encode(tmp_path / "y.mkv", pixels, video, color_range=1 if limited else 2)
@@ -491,6 +495,7 @@ def test_yuv_to_rgb_inverts_the_definition_of_yuv():
 
 
 # Real files.
+
 
 def test_lossless_clips_decode_to_their_published_digests():
     manifest = json.loads(data("gopro/manifest.json").read_text())
@@ -530,6 +535,7 @@ def test_the_raw_ball_is_its_eight_bit_clip():
 
 
 # Refusals.
+
 
 def empty_folder(folder):
     (folder / "x").mkdir()

@@ -83,7 +83,9 @@ class OmeTiff:
         except Refusal:
             raise
         except Exception as error:  # whatever a damaged file makes the TIFF and XML readers raise
-            raise Refusal(f"{path} is damaged or cut short: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
+            raise Refusal(
+                f"{path} is damaged or cut short: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            ) from None
         for name, array in {"meas": images, **arrays}.items():
             if verify and _sha(array) != document["arrays"][name]["sha256"]:
                 raise Refusal(f"{path} is damaged: {name} is not what was written (its sha256 differs)")
@@ -140,9 +142,8 @@ def _annotation(tiff: tifffile.TiffFile, path: Path) -> dict[str, Any]:
         if note.get("Namespace") == NAMESPACE and value is not None:
             document = json.loads(value.text or "")
             if document.get("schema") != SCHEMA or document.get("schema_version") != SCHEMA_VERSION:
-                raise Refusal(
-                    f"{path} follows {document.get('schema')} version {document.get('schema_version')}; known: {SCHEMA} version {SCHEMA_VERSION}"
-                )
+                found = f"{document.get('schema')} version {document.get('schema_version')}"
+                raise Refusal(f"{path} follows {found}; known: {SCHEMA} version {SCHEMA_VERSION}")
             return document
     raise Refusal(f"{path} is an OME-TIFF but not a c2b capture: it has no annotation {NAMESPACE}")
 

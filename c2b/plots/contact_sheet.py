@@ -84,5 +84,3 @@ def _wrapped(name: str, length: int = 19) -> str:
             lines.append("")
         lines[-1] += piece
     return "\n".join(line.rstrip() for line in lines)
-
-

@@ -1,9 +1,9 @@
 """Luma and two colour differences (YUV), as video is coded, to red, green, blue: ITU-R BT.601, BT.709, BT.2020.
 
-    Y                 kr R + (1 - kr - kb) G + kb B, from gamma-encoded R, G, B
-    U, V              (B - Y) / (2 - 2 kb), (R - Y) / (2 - 2 kr), around the middle of their scale, often at half resolution
-    full range        0 to 2^bits - 1 is black to white
-    limited range     16 to 235 is black to white in 8 bit, U and V 16 to 240; four times that in 10 bit, and so on
+Y                 kr R + (1 - kr - kb) G + kb B, from gamma-encoded R, G, B
+U, V              (B - Y) / (2 - 2 kb), (R - Y) / (2 - 2 kr), around the middle of their scale, often at half resolution
+full range        0 to 2^bits - 1 is black to white
+limited range     16 to 235 is black to white in 8 bit, U and V 16 to 240; four times that in 10 bit, and so on
 """
 
 from __future__ import annotations

@@ -1,0 +1,108 @@
+"""``c2b list``: reads tables, signatures and first docstring sentences as text, so that nothing heavy is imported."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["codes", "sensors", "presets", "readouts", "methods", "scenes", "formats"]
+
+
+def list(kind: Kind | None = None) -> None:
+    """What is known by name.
+
+    Parameters
+    ----------
+    kind
+        One table only.
+    """
+    from c2b.commands import table
+
+    for title, entries in _tables().items():
+        if kind in (None, title):
+            table(["name", "settings", "what it is"], [(name, *_facts(target)) for name, target in entries.items()], title)
+
+
+def _tables() -> dict[str, dict[str, str]]:
+    import c2b
+    import recon
+    import sensors
+
+    formats = {f"{name} (video)": target for name, target in c2b.VIDEO_FORMATS.items()}
+    formats |= {f"{name} (capture)": target for name, target in c2b.CAPTURE_FORMATS.items()}
+    return {
+        "codes": c2b.CODES,
+        "sensors": sensors.SENSORS,
+        "presets": sensors.PRESETS,
+        "readouts": sensors.READOUTS,
+        "methods": recon.METHODS,
+        "scenes": c2b.SCENES,
+        "formats": formats,
+    }
+
+
+def _facts(target: str) -> tuple[str, str]:
+    """Settings and first docstring line of ``module:name``, or the title of a preset file."""
+    if target.endswith(".toml"):
+        import tomllib
+
+        root = Path(find_spec("sensors").origin).parents[1]  # type: ignore[union-attr, arg-type]
+        preset = tomllib.loads((root / target).read_text(encoding="utf-8"))
+        settings = [
+            f"{key}={entry['value']:g}" for part in preset.values() if isinstance(part, dict) for key, entry in part.items()
+        ]
+        return " ".join(settings), preset["title"]
+    module, _, name = target.partition(":")
+    definitions = {node.name: node for node in _parsed(module).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    node = definitions[name]
+    told = ast.get_docstring(node if isinstance(node, ast.FunctionDef) else _parsed(module)) or ""
+    first = " ".join(told.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
+    return " ".join(_settings(node, module)), first.replace("``", "")
+
+
+def _settings(node: ast.FunctionDef | ast.ClassDef, module: str) -> tuple[str, ...]:
+    """``name=default`` of each parameter: of a function, of ``__init__``, or the fields of a dataclass and of its bases."""
+    if isinstance(node, ast.FunctionDef):
+        arguments = [a for a in (*node.args.args, *node.args.kwonlyargs) if a.arg != "self"]
+        defaults = [None] * (len(node.args.args) - len(node.args.defaults)) + [*node.args.defaults]
+        return tuple(_setting(a.arg, d) for a, d in zip(arguments, defaults[-len(arguments) or None :], strict=False))
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+            return _settings(item, module) if item.args.defaults else ()
+    if not any("dataclass" in ast.unparse(d) for d in node.decorator_list):
+        return ()
+    own = tuple(
+        _setting(f.target.id, f.value)
+        for f in node.body
+        if isinstance(f, ast.AnnAssign) and isinstance(f.target, ast.Name) and "ClassVar" not in ast.unparse(f.annotation)
+    )
+    return _inherited(node, module) + own
+
+
+def _inherited(node: ast.ClassDef, module: str) -> tuple[str, ...]:
+    """Fields of a dataclass base, where it is imported from a module of ours; those of Sensor itself are set elsewhere."""
+    found: tuple[str, ...] = ()
+    for base in node.bases:
+        for line in _parsed(module).body:
+            if isinstance(line, ast.ImportFrom) and line.module and any(a.name == ast.unparse(base) for a in line.names):
+                if ast.unparse(base) == "Sensor" or line.module.split(".")[0] not in ("c2b", "recon", "sensors"):
+                    continue
+                definition = next(
+                    (n for n in _parsed(line.module).body if isinstance(n, ast.ClassDef) and n.name == ast.unparse(base)), None
+                )
+                found += _settings(definition, line.module) if definition else ()
+    return found
+
+
+def _setting(name: str, default: ast.expr | None) -> str:
+    return name if default is None else f"{name}={ast.unparse(default)}"
+
+
+@cache
+def _parsed(module: str) -> ast.Module:
+    found = find_spec(module)
+    assert found and found.origin
+    return ast.parse(Path(found.origin).read_text(encoding="utf-8"))

@@ -1,0 +1,88 @@
+"""``c2b plot``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def plot(file: str, png: Path, *, exposure: int = 0) -> None:
+    """Draw a capture, a code or a video.
+
+    Parameters
+    ----------
+    file
+        Capture, code (name or file), video or scene.
+    png
+        .png .svg .pdf; .gif for an animation of a video.
+    exposure
+        Which exposure of a capture.
+    """
+    from c2b import captures
+    from c2b.plots import save
+
+    if captures.format_of(file):
+        save(_capture(file, exposure), png)
+    elif png.suffix.lower() == ".gif":
+        _film(file, png)
+    else:
+        save(_code_or_video(file), png)
+    print(f"{png}: picture of {file}")
+
+
+def _capture(file: str, exposure: int) -> Figure:
+    from c2b.captures import read_capture
+    from c2b.plots.capture_picture import capture_figure
+    from sensors.refusal import Refusal
+
+    capture = read_capture(file)
+    if not 0 <= exposure < len(capture):
+        raise Refusal(f"{file} has exposures 0 .. {len(capture) - 1}, not {exposure}")
+    readout, sensor = capture.sensor.readout, capture.sensor
+    tile = sensor.code.shape[-2:]
+    return capture_figure(
+        capture.images[exposure],
+        tile=tile if max(tile) <= 32 else None,
+        origin=sensor.origin,
+        saturation=None if readout.bits is None else 2**readout.bits - 1,
+        unit="charge" if readout.ideal else "DN",
+        title=f"{Path(file).name}, exposure {exposure}",
+        subtitle=f"{capture.record.get('sensor_spec', type(sensor).__name__)}, {capture.record.get('code_spec', '')}",
+    )
+
+
+def _code_or_video(file: str) -> Figure:
+    import numpy as np
+
+    import c2b
+    from c2b import codes
+    from c2b.code_files import SUFFIXES
+    from c2b.commands import open_video
+    from c2b.plots.code_picture import code_figure
+    from c2b.plots.strip import strip_figure
+    from sensors.refusal import Refusal
+
+    if file.partition(":")[0] in c2b.CODES:
+        return code_figure(codes.make(file), title=file)
+    try:
+        with open_video(file) as recording:
+            chosen = sorted({round(i * (len(recording) - 1) / 4) for i in range(5)})
+            stored = np.stack([recording[t] for t in chosen])
+            shown = (stored - recording.black) / (recording.white - recording.black)
+            return strip_figure({Path(file).name: shown}, title=Path(file).name, subtitle=f"frames {', '.join(map(str, chosen))}")
+    except Refusal:
+        if Path(file).suffix.lower() not in SUFFIXES or not Path(file).is_file():
+            raise
+    return code_figure(codes.make(file), title=file)
+
+
+def _film(file: str, gif: Path) -> None:
+    from c2b.commands import open_video
+    from c2b.plots.animation import write_animation
+
+    with open_video(file) as recording:
+        frames = recording[: min(len(recording), 180)]
+        write_animation(gif, {Path(file).name: (frames - recording.black) / (recording.white - recording.black)})

@@ -1,0 +1,41 @@
+"""``c2b reconstruct``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def reconstruct(capture: Path, video: Path, *, method: str = "tile", consistent: bool = False, exposures: str = "") -> None:
+    """Turn a capture back into video.
+
+    Parameters
+    ----------
+    capture
+        NAME.c2b.ome.tif
+    video
+        .mkv .mp4 .tif .npy, or a folder for PNG. Integer formats are encoded as the source was; .tif and .npy keep linear light.
+    method
+        pseudo-inverse, tile:ridge=0.01 ... (c2b list methods)
+    consistent
+        Follow it by the noise-weighted data step.
+    exposures
+        A part such as 0:10.
+    """
+    import recon
+    from c2b.captures import read_capture
+    from c2b.commands import a_slice
+    from c2b.streaming import Reconstruction
+    from c2b.video.writing import write_video
+    from sensors.refusal import Refusal
+
+    taken = read_capture(capture)
+    if part := a_slice("--exposures", exposures):
+        taken = taken[part]
+    if not len(taken):
+        raise Refusal(f"--exposures {exposures} leaves none of the exposures of {capture}")
+    label = method + " --consistent" * consistent
+    made = Reconstruction(taken, recon.make(method, consistent=consistent), label, capture)
+    write_video(video, made, response=taken.record.get("response", "none"))
+    print(
+        f"{video}: {len(made)} frames of {made.height}x{made.width} from {len(taken)} exposure{'s' * (len(taken) > 1)} by {label}"
+    )

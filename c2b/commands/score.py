@@ -1,0 +1,60 @@
+"""``c2b score``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+
+def score(
+    video: Path,
+    truth: str,
+    *,
+    json: bool = False,
+    middle: bool = False,
+    order: Literal["given", "best"] = "given",
+    protocol: Literal["", "codedblurred", "cacti"] = "",
+    psnr: Literal["volume", "frames"] = "volume",
+    window: Literal["gaussian", "uniform"] = "gaussian",
+    data_range: float = 1.0,
+    clip: bool = True,
+) -> None:
+    """Compare a video with the truth: PSNR and SSIM, with their conventions.
+
+    Frames, crop, size and response of the truth are matched to what the video's sidecar says it was made from; values are compared
+    as the source stores them (1 = white), so a video simulated with --linearize srgb is encoded again before it is compared.
+
+    Parameters
+    ----------
+    video
+        As c2b reconstruct writes it; without a sidecar it must match the truth frame by frame.
+    truth
+        The source: a file, folder or scene.
+    json
+        Print JSON: psnr, ssim, per_frame, clips, conventions.
+    middle
+        The middle frame of each exposure only.
+    order
+        best: the better of forward and reversed order, since blur does not tell the direction of time.
+    protocol
+        codedblurred: as the pair paper (luma, 1200x720 Lanczos, SSIM at ranges 1 and 2). cacti: as the SCI benchmark.
+    psnr
+        Of the whole volume, or mean over frames.
+    window
+        SSIM window: Gaussian 11x11, or uniform 7x7.
+    data_range
+        From black to white.
+    clip
+        Clip to the data range before comparing.
+    """
+    from c2b.commands import open_video
+    from c2b.comparison import matched
+    from recon import metrics
+
+    with open_video(str(video)) as made, open_video(truth) as source:
+        size = (720, 1200) if protocol == "codedblurred" else None
+        ours, theirs = matched(made, source, size=size)
+    result = metrics.score(
+        ours, theirs, data_range=data_range, psnr=psnr, window=window, clip=clip, middle=middle, order=order, protocol=protocol
+    )
+    print(result.to_json() if json else result.line())

@@ -1,0 +1,60 @@
+"""``c2b simulate``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+
+def simulate(
+    video: str,
+    capture: Path,
+    *,
+    sensor: str = "two-bucket",
+    code: str = "impulse",
+    readout: str | None = None,
+    seed: int = 0,
+    linearize: str | None = None,
+    channels: Literal["luma", "rgb"] = "luma",
+    frames: str = "",
+    rows: str = "",
+    columns: str = "",
+    resize: str = "",
+) -> None:
+    """Expose a video on a sensor and write the capture.
+
+    Parameters
+    ----------
+    video
+        File, folder of images, or a scene such as occluding-objects:frames=18.
+    capture
+        NAME.c2b.ome.tif
+    sensor
+        Sensor or preset: two-bucket:leakage=0.02, coded-pixel, cep-2019:white=100 ... (c2b list sensors)
+    code
+        Code or file: impulse:tile=3, bernoulli, mask.npy ... (c2b list codes)
+    readout
+        ideal, or electrons:white=100,read_noise=12,... in place of the preset's.
+    seed
+        Of the noise. The same seed gives the same bits.
+    linearize
+        How the stored values come from light: none, srgb, gamma:exponent=2.2. Default: what the file says of itself, else none.
+    channels
+        Expose luma, or three colour channels.
+    frames, rows, columns
+        Parts such as 0:720.
+    resize
+        WIDTHxHEIGHT, Lanczos, after the crop.
+    """
+    from c2b import streaming
+    from c2b.commands import make_sensor, open_video, part_of, progress
+
+    with open_video(video, linearize=linearize) as recording:
+        part = part_of(recording, frames, rows, columns, channels, resize)
+        chip, record = make_sensor(sensor, code, readout, "rgb" if part.colour == "rgb" else "mono")
+        count = streaming.simulate(part, capture, chip, seed=seed, record=record, progress=progress)
+    left = len(part) - ((count - 1) * chip.period + chip.frames)
+    print(
+        f"{capture}: {count} exposure{'s' * (count > 1)} of {chip.frames} frames, {chip.buckets} bucket{'s' * (chip.buckets > 1)}, "
+        f"{part.height}x{part.width}{f'; {left} frames at the end unused' if left else ''}"
+    )

@@ -1,0 +1,72 @@
+"""A reconstruction beside its truth: the same frames, the same crop and size, the same encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from c2b.video.recording import Recording
+from c2b.video.response import make as make_response
+from sensors.refusal import Refusal
+
+
+def matched(video: Recording, truth: Recording, *, size: tuple[int, int] | None = None) -> tuple[NDArray, NDArray]:
+    """Both as the source stores them, 1 = white, (N, K, H, W[, 3]).
+
+    Parameters
+    ----------
+    video : Recording
+        Its record says which frames (N, T) of the source it shows, which crop, and which response was undone before exposure.
+        Without one it is a single clip that starts at the first frame.
+    truth : Recording
+        The source.
+    size : (height, width), optional
+        Resize both (Lanczos) if they are of another size.
+
+    Raises
+    ------
+    Refusal
+        If the truth lacks these frames, or the sizes differ.
+    """
+    record = video.record
+    index = np.asarray(record.get("frame_index") or [list(range(len(video)))])
+    if index.ndim != 2 or index.size != len(video):
+        raise Refusal(
+            f"{video.path} has {len(video)} frames but says it was made from {index.size}; its sidecar does not belong to it"
+        )
+    if index.max() >= len(truth):
+        raise Refusal(f"{truth.path} has {len(truth)} frames; {video.path} shows frames up to {index.max()}")
+    encoding = make_response(str(record.get("response", "none")))
+    truth = _part(truth, record, "rgb" if video.colour == "rgb" else "luma")
+    if (video.height, video.width) != (truth.height, truth.width):
+        raise Refusal(f"{video.path} is {video.height}x{video.width} and the truth {truth.height}x{truth.width}: sizes differ")
+    if size:
+        video, truth = (one if (one.height, one.width) == size else one.window(resize=size) for one in (video, truth))
+    ours = encoding.encode(video.irradiance())
+    theirs = np.concatenate([_stored(truth, encoding, int(t)) for t in index.ravel()])
+    return ours.reshape(*index.shape, *ours.shape[1:]), theirs.reshape(*index.shape, *theirs.shape[1:])
+
+
+def _part(truth: Recording, record: Mapping[str, Any], channels: Any) -> Recording:
+    crop = record.get("crop")
+    top, left, height, width = (round(edge) for edge in crop or truth.crop)
+    if top + height > truth.height or left + width > truth.width:
+        part = f"rows {top}:{top + height}, columns {left}:{left + width}"
+        raise Refusal(f"{truth.path} is {truth.height}x{truth.width}; the video was made from {part}")
+    resize = record.get("resize")
+    return truth.window(
+        rows=slice(top, top + height),
+        columns=slice(left, left + width),
+        channels=channels,
+        resize=tuple(resize) if resize else None,
+    )
+
+
+def _stored(truth: Recording, encoding: Any, frame: int) -> NDArray:
+    """One frame as the source stores it, 1 = white; a source that says what its response is goes through light."""
+    if truth.response == "none":
+        return (truth[frame : frame + 1].astype(np.float32) - truth.black) / (truth.white - truth.black)
+    return encoding.encode(truth.irradiance(frame, frame + 1))

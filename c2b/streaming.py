@@ -1,0 +1,123 @@
+"""A recording of any length to a capture file, and a capture file back to video, in memory that does not grow with the length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from c2b.captures import format_of
+from c2b.video.recording import Recording
+from recon.reconstructor import Reconstructor
+from sensors.capture import Capture
+from sensors.refusal import Refusal
+from sensors.sensor import Sensor
+
+Progress = Callable[[Iterable[Any], int, str], Iterator[Any]]
+
+
+def simulate(
+    video: Recording,
+    path: str | Path,
+    sensor: Sensor,
+    *,
+    seed: int,
+    record: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Expose a recording, one exposure at a time, straight into a capture file.
+
+    Linear integer frames go to the sensor as they are stored; others are linearised first. The capture remembers which frames and
+    which part of them it saw, so that scoring finds them again.
+
+    Returns
+    -------
+    int
+        The number of exposures.
+
+    Raises
+    ------
+    Refusal
+        If the recording is shorter than one exposure, or the file is not named like a capture.
+    """
+    kind = format_of(path)
+    if kind is None:
+        raise Refusal(f"{path} is not named like a capture file; known: NAME.c2b.ome.tif")
+    count = sensor.exposures_in(len(video))
+    as_stored = video.response == "none" and video.black == 0 and video.dtype.kind == "u"
+    white = video.white if as_stored else 1.0
+    exposures: Iterator[NDArray] = (_one_exposure(video, sensor, n, seed, white, as_stored) for n in range(count))
+    if progress:
+        exposures = progress(exposures, count, "simulate")
+    noted = {**sensor.record(count, white=white, seed=seed), **_source(video, count, sensor), **(record or {})}
+    kind.write(path, sensor, exposures, count, noted)
+    return count
+
+
+class Reconstruction(Recording):
+    """The video of a capture, reconstructed when it is sliced; the exposure read last is kept.
+
+    Parameters
+    ----------
+    capture : Capture
+    method : Reconstructor
+    """
+
+    title = "reconstruction"
+    format = "reconstruction"
+
+    def __init__(self, capture: Capture, method: Reconstructor, name: str, path: Path) -> None:
+        self._capture, self._method = capture, method
+        self._latest: tuple[int, NDArray] | None = None
+        self._frames_each = self._exposure(0).shape[0]
+        self.path = path
+        self.shape = (len(capture) * self._frames_each, *self._exposure(0).shape[1:])
+        self.dtype = np.dtype(np.float32)
+        self.white = 1.0
+        self.rate = capture.record.get("rate")
+        self.colour = "rgb" if len(self.shape) == 4 else "mono"
+        kept = (
+            "frame_index",
+            "crop",
+            "resize",
+            "response",
+            "source",
+            "sensor_spec",
+            "code_spec",
+            "readout_spec",
+            "provenance",
+            "seed",
+        )
+        self.record = {"method": name, **{key: capture.record[key] for key in kept if key in capture.record}}
+
+    def _exposure(self, number: int) -> NDArray:
+        if self._latest is None or self._latest[0] != number:
+            self._latest = number, self._method.reconstruct(self._capture[number : number + 1])[0]
+        return self._latest[1]
+
+    def _read(self, frames: range) -> NDArray:
+        return np.stack([self._exposure(t // self._frames_each)[t % self._frames_each] for t in frames])
+
+
+def _one_exposure(video: Recording, sensor: Sensor, number: int, seed: int, white: float, as_stored: bool) -> NDArray:
+    start = number * sensor.period
+    stop = start + sensor.frames
+    frames = video[start:stop] if as_stored else video.irradiance(start, stop)
+    return sensor.take(frames, seed=seed, exposure=number, white=white)
+
+
+def _source(video: Recording, count: int, sensor: Sensor) -> dict[str, Any]:
+    """Where the frames came from; frame numbers are those of the file."""
+    index = video.frame_index
+    seen = [[index[n * sensor.period + t] for t in range(sensor.frames)] for n in range(count)]
+    crop = list(video.crop)
+    resized = [video.height, video.width] != [round(crop[2]), round(crop[3])]
+    facts: dict[str, Any] = {"frame_index": seen, "crop": crop, "response": video.response, "source": video.source}
+    if resized:
+        facts["resize"] = [video.height, video.width]
+    if video.rate is not None:
+        facts["rate"] = video.rate
+    return facts
