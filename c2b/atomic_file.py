@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -38,6 +39,11 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
             _replace_folder(partial, path)
         else:
             partial.replace(path)
+    except OSError as error:
+        if error.filename or not (error.errno or _full(path.parent)):
+            raise
+        number = error.errno or errno.ENOSPC  # a write that fails says neither where nor, from numpy and Pillow, why
+        raise OSError(number, os.strerror(number), str(path)) from None
     finally:
         _remove(partial)
 
@@ -54,6 +60,10 @@ def _replace_folder(partial: Path, path: Path) -> None:
         _remove(old)
     else:
         partial.rename(path)
+
+
+def _full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free == 0
 
 
 def _remove(path: Path) -> None:

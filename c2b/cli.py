@@ -1,52 +1,61 @@
-"""The command line. A command is one file in ``c2b/commands``, imported when it is called."""
+"""The command line. A command is one file in ``c2b/commands``, whose docstring is its help."""
 
 from __future__ import annotations
 
+import importlib
+import logging
+import os
+import re
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnknownOptionError, UnusedCliTokensError
+from cyclopts.exceptions import UnknownCommandError
 
 import c2b
+from sensors import spec
 from sensors.refusal import Refusal
 
-#: Name and help line; the function ``name`` in ``c2b/commands/name.py`` does it.
-COMMANDS = {
-    "demo": "Show it all: a scene, three cameras, their captures and reconstructions, and a page. Needs no input.",
-    "simulate": "Expose a video on a sensor and write the capture.",
-    "reconstruct": "Turn a capture back into video.",
-    "score": "Compare a video with the truth: PSNR and SSIM, with their conventions.",
-    "plot": "Draw a capture, a code or a video.",
-    "info": "Say what a file is: capture, video or code.",
-    "list": "What is known by name: codes, sensors, presets, readouts, methods, scenes, formats.",
-    "codes": "A table of codes with their criteria, and a picture of any code.",
-    "convert": "From one video or code format to another.",
-}
+#: In the order in which one meets them; the function ``name`` in ``c2b/commands/name.py`` does it.
+COMMANDS = ("demo", "simulate", "reconstruct", "score", "plot", "info", "list", "codes", "convert")
 
 USAGE, INTERRUPTED = 2, 130
+
+#: The name under which `c2b.atomic_file` writes until the file is complete.
+PARTIAL = re.compile(r"\.([^/]*)\.\d+\.partial")
+
+
+def _shown(default: object) -> str | None:
+    """A default that is worth a word in the help."""
+    return None if default is None or default is False or default == "" else str(default)
+
 
 app = App(
     name="c2b",
     help="Simulate coded-exposure sensors, compare their codes, reconstruct video from their captures.",
     version=c2b.__version__,
     help_format="plaintext",
+    default_parameter=Parameter(negative=(), show_default=_shown),
     print_error=False,
     exit_on_error=False,
     suppress_keyboard_interrupt=False,
 )
-for _name, _help in COMMANDS.items():
-    app.command(f"c2b.commands.{_name}:{_name}", name=_name, help=_help)
+for _place, _name in enumerate(COMMANDS):
+    app.command(getattr(importlib.import_module(f"c2b.commands.{_name}"), _name), name=_name, sort_key=_place)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command line; 0 on success, 2 where the user can mend something, with one line that says what."""
+    logging.getLogger().addHandler(_SILENT)
     try:
         app(sys.argv[1:] if words is None else list(words), result_action="return_value")
+        sys.stdout.flush()
     except (Refusal, OSError, CycloptsError, MemoryError) as error:
-        if isinstance(error, BrokenPipeError):
-            sys.stderr.close()
+        if isinstance(error, BrokenPipeError):  # the reader, such as head, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
-        print(f"c2b: {_one_line(error)}", file=sys.stderr)
+        line = PARTIAL.sub(r"\1", _one_line(error))
+        print(f"c2b: {line}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         print("c2b: interrupted; nothing half-written is left", file=sys.stderr)
@@ -55,8 +64,31 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _one_line(error: BaseException) -> str:
+    if isinstance(error, CycloptsError):
+        return _usage(error)
     if isinstance(error, MemoryError):
         return f"not enough memory: {error}" if str(error) else "not enough memory; take fewer frames or a smaller crop"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(str(error).split())
+
+
+def _usage(error: CycloptsError) -> str:
+    """What is wrong with the words themselves, and what the command knows."""
+    command = " ".join(("c2b", *(error.command_chain or ())))
+    unused = error.unused_tokens or [""]
+    if isinstance(error, UnknownCommandError):
+        return spec.unknown("command", unused[0], COMMANDS)
+    if isinstance(error, UnknownOptionError):
+        known = [name for one in error.argument_collection for name in one.names if name.startswith("--")]
+        return spec.unknown(f"option of {command}", error.token.keyword or error.token.value, known)
+    if isinstance(error, UnusedCliTokensError):
+        return f"{command} has no use for {' '.join(map(repr, unused))}; see {command} --help"
+    if isinstance(error, MissingArgumentError) and error.argument:
+        option = error.keyword or error.argument.name
+        return f"{command} needs {f'a value after {option}' if option.startswith('-') else option}; see {command} --help"
+    return " ".join(str(error).split())
+
+
+#: What libraries log, such as tifffile of a damaged file, is said in the one line.
+_SILENT = logging.NullHandler()

@@ -16,6 +16,7 @@ Integer pictures and arrays are divided by their largest value, so that 0/255 ma
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ def _as_code(array: NDArray, path: Path) -> NDArray:
 
 
 def _npz(path: Path) -> NDArray:
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         names = [n for n in ("code", "mask") if n in arrays] or list(arrays)
         if not names or (len(names) > 1 and names[0] not in ("code", "mask")):
             raise Refusal(f"{path} holds {', '.join(arrays) or 'nothing'}; the code must be called code or mask")
@@ -113,6 +114,7 @@ def _text(path: Path) -> NDArray:
 def _tiff(path: Path) -> NDArray:
     import tifffile
 
+    logging.getLogger("tifffile").addHandler(_QUIET)
     return tifffile.imread(path)
 
 
@@ -128,12 +130,15 @@ def _png(path: Path) -> NDArray:
 
 
 def _to_text(code: NDArray, path: Path) -> str:
-    if code.ndim != 3 or not bool(((code == 0) | (code == 1)).all()):
+    one_row = code.shape[:2] == (1, 1) and code.shape[2:] != (1,)  # would read as a flutter code
+    if code.ndim != 3 or one_row or not bool(((code == 0) | (code == 1)).all()):
         raise Refusal(f"cannot write {path}: text holds one code of zeros and ones; use .npy")
     if code.shape[1:] == (1, 1):
         return "".join(map(str, code[:, 0, 0].astype(int))) + "\n"
     return "\n\n".join("\n".join("".join(map(str, row)) for row in frame) for frame in code.astype(int)) + "\n"
 
+
+_QUIET = logging.NullHandler()  # what tifffile logs is said in a refusal
 
 _READERS = {
     ".npy": lambda path: np.load(path, allow_pickle=False),
@@ -148,4 +153,4 @@ _READERS = {
 SUFFIXES = tuple(_READERS)
 
 #: Suffixes that no video has.
-CODE_ONLY = (".npz", ".mat", ".txt")
+CODE_ONLY = (".npz", ".mat", ".txt", ".png")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -32,15 +31,15 @@ def matched(video: Recording, truth: Recording, *, size: tuple[int, int] | None 
         If the truth lacks these frames, or the sizes differ.
     """
     record = video.record
-    index = np.asarray(record.get("frame_index") or [list(range(len(video)))])
-    if index.ndim != 2 or index.size != len(video):
+    index = _numbers(video, "frame_index", [[*range(len(video))]], (-1, -1))
+    if index.size != len(video):
         raise Refusal(
             f"{video.path} has {len(video)} frames but says it was made from {index.size}; its sidecar does not belong to it"
         )
     if index.max() >= len(truth):
         raise Refusal(f"{truth.path} has {len(truth)} frames; {video.path} shows frames up to {index.max()}")
     encoding = make_response(str(record.get("response", "none")))
-    truth = _part(truth, record, "rgb" if video.colour == "rgb" else "luma")
+    truth = _part(truth, video, "rgb" if video.colour == "rgb" else "luma")
     if (video.height, video.width) != (truth.height, truth.width):
         raise Refusal(f"{video.path} is {video.height}x{video.width} and the truth {truth.height}x{truth.width}: sizes differ")
     if size:
@@ -50,18 +49,30 @@ def matched(video: Recording, truth: Recording, *, size: tuple[int, int] | None 
     return ours.reshape(*index.shape, *ours.shape[1:]), theirs.reshape(*index.shape, *theirs.shape[1:])
 
 
-def _part(truth: Recording, record: Mapping[str, Any], channels: Any) -> Recording:
-    crop = record.get("crop")
-    top, left, height, width = (round(edge) for edge in crop or truth.crop)
+def _numbers(video: Recording, key: str, default: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """What the record of a video says under ``key``: whole numbers from 0 on; -1 in ``shape`` is any length."""
+    value = video.record.get(key)
+    try:
+        numbers = np.asarray(default if value is None else value, np.float64)
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
+    fits = numbers.ndim == len(shape) and all(want in (-1, has) for want, has in zip(shape, numbers.shape, strict=True))
+    if not fits or not numbers.size or not (numbers >= 0).all():
+        raise Refusal(f"the record of {video.path} is damaged: its {key} is not made of numbers from 0 on")
+    return np.rint(numbers).astype(np.int64)
+
+
+def _part(truth: Recording, video: Recording, channels: Any) -> Recording:
+    top, left, height, width = _numbers(video, "crop", truth.crop, (4,)).tolist()
     if top + height > truth.height or left + width > truth.width:
         part = f"rows {top}:{top + height}, columns {left}:{left + width}"
         raise Refusal(f"{truth.path} is {truth.height}x{truth.width}; the video was made from {part}")
-    resize = record.get("resize")
+    resize = None if video.record.get("resize") is None else _numbers(video, "resize", (), (2,)).tolist()
     return truth.window(
         rows=slice(top, top + height),
         columns=slice(left, left + width),
         channels=channels,
-        resize=tuple(resize) if resize else None,
+        resize=resize,
     )
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from sensors.refusal import Refusal
 
-#: Larger tiles are judged by their first rows and columns.
+#: Tiles of more than the square of this many pixels are judged by their first rows and columns.
 LARGEST_SIDE = 24
 
 #: Singular values below this part of the largest count as zero.
@@ -59,7 +59,9 @@ def criteria(code: NDArray) -> Criteria:
     if code.ndim != 3:
         raise Refusal(f"criteria are of one code (T, p, q), not of a cycle {code.shape}; judge each on its own")
     opened = code.sum(0, dtype=np.float64)
-    judged = code[:, :LARGEST_SIDE, :LARGEST_SIDE].reshape(len(code), -1).T.astype(np.float64)
+    rows = max(LARGEST_SIDE, LARGEST_SIDE**2 // code.shape[2])
+    columns = LARGEST_SIDE**2 // min(rows, code.shape[1])
+    judged = code[:, :rows, :columns].reshape(len(code), -1).T.astype(np.float64)
     one, two = _system(judged), _system(np.concatenate([judged, 1 - judged]))
     rank, condition, noise_gain = zip(one, two, strict=True)
     light = float(code.mean(dtype=np.float64))

@@ -118,6 +118,6 @@ def _source(video: Recording, count: int, sensor: Sensor) -> dict[str, Any]:
     facts: dict[str, Any] = {"frame_index": seen, "crop": crop, "response": video.response, "source": video.source}
     if resized:
         facts["resize"] = [video.height, video.width]
-    if video.rate is not None:
+    if video.rate is not None and not video.rate_nominal:
         facts["rate"] = video.rate
     return facts

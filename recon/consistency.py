@@ -9,6 +9,10 @@ known it is measured: the residual y - A x has the variance A P A^T + Sigma, so 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
@@ -21,8 +25,9 @@ from sensors.sensor import Sensor, symmetric_inverse
 #: The error variance P is measured over windows of so many pixels: small enough to tell moving from static regions.
 WINDOW = 9
 
-#: Stands for the infinite variance of a saturated sample where matrices are inverted: its weight vanishes.
-UNKNOWN_VARIANCE = 1e12
+
+#: A local mean of squared noise lies above the variance by chance; what goes beyond three of its standard errors is error.
+NOT_BY_CHANCE = 1 + 3 * 2**0.5 / WINDOW
 
 
 class Consistent(Reconstructor):
@@ -35,6 +40,20 @@ class Consistent(Reconstructor):
     def refusal(self, sensor: Sensor) -> str:
         """That of the method."""
         return self.method.refusal(sensor)
+
+    def fit(self, clips: Iterable[NDArray], sensors: Any, **settings: Any) -> Self:
+        """That of the method."""
+        self.method.fit(clips, sensors, **settings)
+        return self
+
+    def save(self, path: str | Path) -> None:
+        """What the method has learnt."""
+        self.method.save(path)
+
+    def load(self, path: str | Path) -> Self:
+        """What the method has learnt."""
+        self.method.load(path)
+        return self
 
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
@@ -68,8 +87,8 @@ def data_step(video: NDArray, capture: Capture, error_variance: NDArray | float 
         error_variance = _measured_error(residual, variance, gram)
     spread = np.asarray(error_variance, np.float32)
     projected = sensor.gram(np.ascontiguousarray(spread)) if spread.ndim == 3 else gram * spread
-    noise = np.minimum(variance, UNKNOWN_VARIANCE).astype(np.float64)
-    inverse = symmetric_inverse(projected, _diagonal(noise))
+    seen = np.isfinite(variance)  # a saturated sample is left out: its row and column of the matrix are zero
+    inverse = symmetric_inverse(projected * (seen[:, None] & seen), _diagonal(np.where(seen, variance, 0).astype(np.float64)))
     step = sensor.adjoint(combine(residual, inverse, (0, 0)))
     return (video + spread * step).astype(np.float32, copy=False)
 
@@ -78,7 +97,8 @@ def _measured_error(residual: NDArray, variance: NDArray, gram: NDArray) -> NDAr
     """P (H, W) from the local mean of residual^2 - Sigma over that of the diagonal of A A^T, each bucket weighted by its precision."""
     weight = 1 / np.square(np.maximum(variance + np.diagonal(gram).transpose(2, 0, 1) * np.float32(1e-3), 1e-12))
     excess = sum(
-        uniform_filter(w * np.where(w > 0, r**2 - v, 0), WINDOW) for w, r, v in zip(weight, residual, variance, strict=True)
+        uniform_filter(w * np.where(w > 0, r**2 - NOT_BY_CHANCE * v, 0), WINDOW)
+        for w, r, v in zip(weight, residual, variance, strict=True)
     )
     scale = sum(uniform_filter(w * gram[b, b], WINDOW) for b, w in enumerate(weight))
     return (np.maximum(excess, 0) / np.maximum(scale, 1e-12)).astype(np.float32)

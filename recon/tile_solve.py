@@ -57,12 +57,16 @@ RIDGE_UNDER_NOISE = 0.3
 LARGEST_TILE = 32
 
 
+#: Products and sums may be fused: no bits are promised here.
+PRODUCT_FLAGS = {**FLAGS, "fastmath": {"contract"}}
+
+
 @dataclass(frozen=True)
 class TileMatrix:
     """One small matrix that solves every tile alike, and what it does to a still scene."""
 
     solve: NDArray[np.float32]  # (T, B, p, q): x = sum over b, i, j of solve * y
-    centroids: NDArray[np.float64]  # (T, 2): where in the tile a frame is sampled
+    response: NDArray[np.float64]  # (T, p, q): what each pixel of the tile adds to a frame of a still scene
     rank: int
     condition: float
 
@@ -96,13 +100,12 @@ class TileSolve(Reconstructor):
         self.ridge = ridge
         self.weighted = weighted
         self.tile = tile
-        self._matrix = lru_cache(maxsize=16)(self._tile_matrix)
 
     def refusal(self, sensor: Sensor) -> str:
         """A periodic tile that does not determine all frames needs a ridge; says its rank and condition."""
         if not self._periodic(sensor) or self.ridge:
             return ""
-        found = self._matrix(sensor.at(0), (0, 0), None)
+        found = tile_matrix(sensor.at(0), (0, 0), self._used(sensor), self.ridge, None)
         if found.rank == sensor.frames:
             return ""
         return (
@@ -112,14 +115,15 @@ class TileSolve(Reconstructor):
 
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
-        low, centroids, tile = self._low(capture)
-        return upsample(low, capture.images.shape[2:4], tile, centroids)
+        low, tile, centroids, last = self._low(capture)
+        return upsample(low, capture.images.shape[2:4], tile, centroids, last)
 
     def low_resolution(self, capture: Capture) -> NDArray[np.float32]:
         """One value per tile and frame, (N, T, h, w): what networks start from. h = ceil(H / p), w = ceil(W / q)."""
         return apply_to_exposures(lambda one: self._low(one)[0], capture)
 
-    def _low(self, capture: Capture) -> tuple[NDArray[np.float32], NDArray[np.float64], tuple[int, int]]:
+    def _low(self, capture: Capture) -> tuple[NDArray[np.float32], tuple[int, int], NDArray, NDArray]:
+        """The low-resolution frames, the tile, and where in it a frame is sampled: in whole tiles and in the last of an axis."""
         sensor, charge = capture.sensor, capture.charge[0]
         tile = sensor.code.shape[-2:] if self._periodic(sensor) else (self._side(sensor),) * 2
         if charge.shape[1] < tile[0] or charge.shape[2] < tile[1]:
@@ -133,13 +137,15 @@ class TileSolve(Reconstructor):
             if variance is not None:
                 texture = _texture(sensor, charge[:used], variance[:used], tile)
                 noise = tuple(_typical(v) / texture for v in variance[:used])
-            found = self._matrix(sensor, sensor.origin, noise)
-            return solve_periodic(charge[:used], found.solve), found.centroids, tile
+            found = tile_matrix(sensor, sensor.origin, used, self.ridge, noise)
+            down, right = (int(tile_starts(size, side)[-1]) for size, side in zip(charge.shape[1:], tile, strict=True))
+            last = _centroids(_turned(found.response, down, right))
+            return solve_periodic(charge[:used], found.solve), tile, _centroids(found.response), last
         return self._solve_each(sensor, charge, variance, tile)
 
     def _solve_each(
         self, sensor: Sensor, charge: NDArray, variance: NDArray | None, tile: tuple[int, int]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64], tuple[int, int]]:
+    ) -> tuple[NDArray[np.float32], tuple[int, int], NDArray, NDArray]:
         used = self._used(sensor)
         shares = _shares_on_pixels(sensor, charge.shape[1:])[:used]
         count = shares.sum(1)
@@ -153,27 +159,7 @@ class TileSolve(Reconstructor):
         ridge = self.ridge if self.ridge is not None else RIDGE_PER_TILE if variance is None else RIDGE_UNDER_NOISE
         low = solve_each_tile(np.ascontiguousarray(charge[:used]), shares, weight, tile, ridge)
         centre = np.tile([(side - 1) / 2 for side in tile], (sensor.frames, 1))
-        return low, centre, tile
-
-    def _tile_matrix(self, sensor: Sensor, origin: tuple[int, int], noise: tuple[float, ...] | None) -> TileMatrix:
-        """The solve of the tile that begins at pixel [0, 0] of a frame at ``origin``; ``noise`` is the variance of each bucket."""
-        p, q = sensor.code.shape[-2:]
-        shares = np.roll(sensor.exposure.astype(np.float64), (-origin[0], -origin[1]), (-2, -1))
-        shares = np.broadcast_to(shares, (*shares.shape[:2], p, q))
-        shares = np.einsum("bc,ctij->btij", sensor.mixing[:, :, 0, 0], shares)[: self._used(sensor)]
-        A = shares.transpose(0, 2, 3, 1).reshape(-1, sensor.frames)
-        n = A.sum(1)
-        open_rows = n > NEVER_OPEN
-        per_count = np.where(open_rows, 1 / np.where(open_rows, n, 1), 0)
-        R = A * per_count[:, None]
-        w = np.ones_like(n) if noise is None else 1 / np.sqrt(1 + np.repeat(noise, p * q) * per_count**2)
-        ridge = self.ridge if self.ridge is not None else 0.0 if noise is None else RIDGE_UNDER_NOISE
-        singular = np.linalg.svd(R[open_rows], compute_uv=False)
-        rank = int((singular > RCOND * singular[0]).sum())
-        solve = _least_squares(R, np.where(open_rows, w, 0), ridge) * per_count
-        centroids = _centroids(solve * n, (p, q))
-        condition = float(singular[0] / singular[-1]) if len(singular) >= sensor.frames and singular[-1] > 0 else np.inf
-        return TileMatrix(solve.reshape(sensor.frames, -1, p, q).astype(np.float32), centroids, rank, condition)
+        return low, tile, centre, centre
 
     def _periodic(self, sensor: Sensor) -> bool:
         return max(sensor.code.shape[-2:]) <= LARGEST_TILE and sensor.mixing.shape[2:] == (1, 1) and sensor.local
@@ -183,6 +169,34 @@ class TileSolve(Reconstructor):
 
     def _side(self, sensor: Sensor) -> int:
         return self.tile or max(1, round(sqrt(2 * sensor.frames)))
+
+
+@lru_cache(maxsize=16)
+def tile_matrix(
+    sensor: Sensor, origin: tuple[int, int], buckets: int, ridge: float | None, noise: tuple[float, ...] | None
+) -> TileMatrix:
+    """The solve of the tile that begins at pixel [0, 0] of a frame at ``origin``, from the first ``buckets`` buckets.
+
+    ``noise`` is the variance of each, relative to that of the scene within a tile.
+    """
+    p, q = sensor.code.shape[-2:]
+    shares = np.roll(sensor.exposure.astype(np.float64), (-origin[0], -origin[1]), (-2, -1))
+    shares = np.broadcast_to(shares, (*shares.shape[:2], p, q))
+    shares = np.einsum("bc,ctij->btij", sensor.mixing[:, :, 0, 0], shares)[:buckets]
+    A = shares.transpose(0, 2, 3, 1).reshape(-1, sensor.frames)
+    n = A.sum(1)
+    open_rows = n > NEVER_OPEN
+    per_count = np.where(open_rows, 1 / np.where(open_rows, n, 1), 0)
+    R = A * per_count[:, None]
+    w = np.ones_like(n) if noise is None else 1 / np.sqrt(1 + np.repeat(noise, p * q) * per_count**2)
+    if ridge is None:
+        ridge = 0.0 if noise is None else RIDGE_UNDER_NOISE
+    singular = np.linalg.svd(R, compute_uv=False)
+    rank = int((singular > max(RCOND * singular[0], NEVER_OPEN)).sum())
+    solve = _least_squares(R, np.where(open_rows, w, 0), ridge) * per_count
+    response = (solve * n).reshape(sensor.frames, -1, p, q).sum(1)
+    condition = float(singular[0] / singular[-1]) if len(singular) >= sensor.frames and singular[-1] > 0 else np.inf
+    return TileMatrix(solve.reshape(sensor.frames, -1, p, q).astype(np.float32), response, rank, condition)
 
 
 def solve_periodic(charge: NDArray[np.float32], solve: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -200,17 +214,12 @@ def solve_periodic(charge: NDArray[np.float32], solve: NDArray[np.float32]) -> N
     """
     T, _, p, q = solve.shape
     _, height, width = charge.shape
-    top, left = tile_starts(height, p), tile_starts(width, q)
-    low = np.empty((T, len(top), len(left)), np.float32)
-    whole = slice(0, height // p), slice(0, width // q)
-    _apply(charge, solve, low[:, whole[0], whole[1]])
-    down, right = int(top[-1]), int(left[-1])
+    low = np.empty((T, -(-height // p), -(-width // q)), np.float32)
+    _apply(charge, solve, low)
     if height % p:
-        _apply(charge[:, down:], _turned(solve, down, 0), low[:, -1:, whole[1]])
+        low[:, -1:] = solve_periodic(np.ascontiguousarray(charge[:, -p:]), _turned(solve, height - p, 0))
     if width % q:
-        _apply(charge[:, :, right:], _turned(solve, 0, right), low[:, whole[0], -1:])
-    if height % p and width % q:
-        _apply(charge[:, down:, right:], _turned(solve, down, right), low[:, -1:, -1:])
+        low[:, :, -1:] = solve_periodic(np.ascontiguousarray(charge[:, :, -q:]), _turned(solve, 0, width - q))
     return low
 
 
@@ -243,9 +252,7 @@ def solve_each_tile(
 
 def _apply(charge: NDArray, solve: NDArray, low: NDArray) -> None:
     T, _, p, q = solve.shape
-    flat = solve.reshape(T, -1)
-    single = np.where((flat != 0).sum(1) == 1, np.abs(flat).argmax(1), -1)
-    rows(_solve_tiles, low.shape[1], charge, flat, single, p, q, low, work=charge.size)
+    rows(_solve_tiles, charge.shape[1] // p, charge, solve.reshape(T, -1), p, q, low, work=charge.size)
 
 
 def _turned(solve: NDArray, rows_down: int, columns_right: int) -> NDArray:
@@ -262,10 +269,9 @@ def _least_squares(R: NDArray, w: NDArray, ridge: float) -> NDArray:
     return np.linalg.pinv(normal, rcond=1e-12, hermitian=True) @ (R.T * w**2)
 
 
-def _centroids(response: NDArray, tile: tuple[int, int]) -> NDArray:
-    """Where in the tile each frame of a still scene is sampled: the centroid of its response (T, K) to each pixel, kept in the tile."""
-    p, q = tile
-    response = response.reshape(len(response), -1, p, q).sum(1)
+def _centroids(response: NDArray) -> NDArray:
+    """Row and column at which each frame of a still scene is sampled, (T, 2): the centroid of its response, kept in the tile."""
+    _, p, q = response.shape
     total = response.sum((1, 2))
     total = np.where(np.abs(total) > 1e-9, total, 1)
     row = (response.sum(2) @ np.arange(p)) / total
@@ -302,32 +308,58 @@ def _typical(variance: NDArray) -> float:
     return float(np.median(finite)) if finite.size else UNKNOWN
 
 
-@numba.njit(**FLAGS)
-def _solve_tiles(y, solve, single, p, q, low, first, last):
-    """x_t = sum_k solve_tk y_k for each tile; a row with one entry only is copied, which is all that the impulse code needs."""
+@numba.njit(**PRODUCT_FLAGS)
+def _solve_tiles(y, solve, p, q, low, first, last):
+    """x_t = sum_k solve_tk y_k for the whole tiles of a row; where one k only counts, as under the impulse code, it is copied."""
     T, K = solve.shape
-    w = low.shape[2]
+    w = y.shape[2] // q
     pixels = np.empty((K, w), y.dtype)
+    only = np.full(T, -1)
+    for t in range(T):
+        for k in range(K):
+            if solve[t, k] != 0:
+                only[t] = k if only[t] == -1 else -2
     for i in range(first, last):
-        if single.min() < 0:
-            for k in range(K):
-                b, r, c = k // (p * q), i * p + (k // q) % p, k % q
-                for j in range(w):
-                    pixels[k, j] = y[b, r, j * q + c]
+        for k in range(0, K, q):
+            _part_columns(y[k // (p * q), i * p + (k // q) % p], q, pixels[k : k + q])
         for t in range(T):
-            out = low[t, i]
-            k = single[t]
-            if k >= 0:
-                b, r, c, a = k // (p * q), i * p + (k // q) % p, k % q, solve[t, k]
+            out, a = low[t, i], solve[t]
+            k = max(only[t], 0)
+            for j in range(w):
+                out[j] = a[k] * pixels[k, j]
+            if only[t] >= 0:
+                continue
+            k = 1
+            while k + 8 <= K:
                 for j in range(w):
-                    out[j] = a * y[b, r, j * q + c]
-            else:
+                    left = (a[k] * pixels[k, j] + a[k + 1] * pixels[k + 1, j]) + (a[k + 2] * pixels[k + 2, j] + a[k + 3] * pixels[k + 3, j])
+                    right = (a[k + 4] * pixels[k + 4, j] + a[k + 5] * pixels[k + 5, j]) + (a[k + 6] * pixels[k + 6, j] + a[k + 7] * pixels[k + 7, j])
+                    out[j] += left + right
+                k += 8
+            while k < K:
                 for j in range(w):
-                    out[j] = solve[t, 0] * pixels[0, j]
-                for k in range(1, K):
-                    a = solve[t, k]
-                    for j in range(w):
-                        out[j] += a * pixels[k, j]
+                    out[j] += a[k] * pixels[k, j]
+                k += 1
+
+
+@numba.njit(**FLAGS)
+def _part_columns(row, q, pixels):
+    """Every q-th pixel of a row to a row of its own; written out for small q, so that LLVM shuffles instead of gathering."""
+    w = pixels.shape[1]
+    if q == 2:
+        for j in range(w):
+            pixels[0, j], pixels[1, j] = row[2 * j], row[2 * j + 1]
+    elif q == 3:
+        for j in range(w):
+            pixels[0, j], pixels[1, j], pixels[2, j] = row[3 * j], row[3 * j + 1], row[3 * j + 2]
+    elif q == 4:
+        for j in range(w):
+            pixels[0, j], pixels[1, j] = row[4 * j], row[4 * j + 1]
+            pixels[2, j], pixels[3, j] = row[4 * j + 2], row[4 * j + 3]
+    else:
+        for c in range(q):
+            for j in range(w):
+                pixels[c, j] = row[q * j + c]
 
 
 @numba.njit(**FLAGS)

@@ -8,6 +8,7 @@ The files in the order the light travels::
     shot_noise.py fixed_pattern.py readout.py                           charge to electrons to DN
     capture.py              Capture: what was read out, and the sensor that took it
     preset.py presets/      sensors with names, from data files
+    timing.py               when the sub-exposures happen
     kernel.py               how numba kernels are compiled and threaded
     spec.py refusal.py      the grammar of names, and the one error of the user
 

@@ -54,8 +54,11 @@ class Capture:
         start, _, step = exposures.indices(len(self))
         if step != 1:
             raise Refusal("exposures of a capture are taken in a row: capture[first:last]")
-        index = self.record.get("frame_index")
-        record = dict(self.record) if index is None else {**self.record, "frame_index": index[exposures]}
+        record = dict(self.record)
+        if "frame_index" in record:
+            record["frame_index"] = record["frame_index"][exposures]
+        if "first_exposure" in record:
+            record["first_exposure"] += start
         return Capture(self.images[exposures], self.sensor.from_exposure(start), record)
 
     def __iter__(self) -> Iterator[Capture]:

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from sensors.kernel import FLAGS, rows
+from sensors.refusal import Refusal
 
 
 class BucketShare:
@@ -59,8 +60,7 @@ class BucketShare:
         """
         buckets, (_, height, width) = len(self.share), video.shape
         exact = np.issubdtype(video.dtype, np.integer) and (self._one_bucket or self._complement)
-        if out is None:
-            out = np.empty((buckets, height, width), _sum_type(video) if exact else _float_type(video))
+        out = fitting(out, (buckets, height, width), _sum_type(video) if exact else _float_type(video))
         video = np.ascontiguousarray(video)
         if exact:
             shares = self._for_width(width, origin[1], video.dtype)[0]
@@ -107,6 +107,15 @@ def combine(charge: NDArray, matrix: NDArray, origin: tuple[int, int]) -> NDArra
     _, height, width = charge.shape
     out = np.empty(charge.shape, dtype)
     rows(_combine, height, charge, periodic_columns(matrix.astype(dtype), width, origin[1]), origin[0], out, work=charge.size)
+    return out
+
+
+def fitting(out: NDArray | None, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
+    """``out`` if it has this shape and type, which a kernel does not check; a new array if it is None; else a Refusal."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if out.shape != shape or out.dtype != dtype:
+        raise Refusal(f"out must be {shape} of {np.dtype(dtype)}, not {out.shape} of {out.dtype}")
     return out
 
 

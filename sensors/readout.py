@@ -84,6 +84,9 @@ class Readout:
             raise Refusal(f"readout: bits is a whole number from 1 to 16, or none, not {self.bits!r}")
         if not (_whole(self.serial) and self.serial >= 0):
             raise Refusal(f"readout: serial is a whole number from 0 on, not {self.serial!r}")
+        for name in ("bits", "serial"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, int(getattr(self, name)))
         if self.white is None:
             for field in fields(self):
                 if field.name not in ("white", "serial") and getattr(self, field.name) != field.default:

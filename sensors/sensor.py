@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sensors.exposure import BucketShare, combine
+from sensors.exposure import BucketShare, combine, fitting
 from sensors.readout import Readout
 from sensors.refusal import Refusal
 from sensors.timing import Timing
@@ -68,6 +68,8 @@ class Sensor(ABC):
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", _checked_code(self.code))
         object.__setattr__(self, "origin", tuple(int(i) for i in self.origin))
+        if len(self.origin) != 2 or min(self.origin) < 0:
+            raise Refusal(f"origin={list(self.origin)} is not a chip address; needed: [row, column], from 0 on")
         if self.colour not in ("mono", "rgb"):
             raise Refusal(f"unknown colour {self.colour!r}; known: mono, rgb")
 
@@ -125,7 +127,10 @@ class Sensor(ABC):
 
     def crop(self, rows: slice, columns: slice) -> Sensor:
         """The part of the chip that sees ``video[:, rows, columns]``: the same code, maps and noise at another origin."""
-        return replace(self, origin=(self.origin[0] + (rows.start or 0), self.origin[1] + (columns.start or 0)))
+        top, left = rows.start or 0, columns.start or 0
+        if min(top, left) < 0 or {rows.step, columns.step} - {None, 1}:
+            raise Refusal(f"a crop is rows[first:last] and columns[first:last] with first >= 0, not {rows} and {columns}")
+        return replace(self, origin=(self.origin[0] + top, self.origin[1] + left))
 
     # The linear model -----------------------------------------------------------------------------------------------------
 
@@ -184,7 +189,7 @@ class Sensor(ABC):
             flat = BucketShare(np.stack(pairs)).forward(np.asarray(weights), self.origin)
             gram = flat.reshape(self.buckets, self.buckets, *flat.shape[1:])
             mixing = _window(mixing, self.origin, flat.shape[1:])
-        height, width = np.maximum(gram.shape[2:], mixing.shape[2:])
+        height, width = (m if m > 1 else g for g, m in zip(gram.shape[2:], mixing.shape[2:], strict=True))
         gram = gram[:, :, np.arange(height) % gram.shape[2]][..., np.arange(width) % gram.shape[3]]
         return np.einsum("abij,bcij,dcij->adij", np.broadcast_to(mixing, gram.shape), gram, np.broadcast_to(mixing, gram.shape))
 
@@ -225,6 +230,10 @@ class Sensor(ABC):
         video = np.asarray(video)
         if video.ndim != (4 if self.colour == "rgb" else 3):
             raise Refusal(f"a {self.colour} sensor cannot take video of shape {video.shape}; choose luma or colour to match")
+        if self.colour == "rgb" and video.shape[3] != 3:
+            raise Refusal(f"an rgb sensor takes video (T, H, W, 3), not {video.shape}")
+        if not white > 0:
+            raise Refusal(f"white={white} is the value of irradiance 1; needed: above 0")
         sensor = self.at(exposure)
         if self.colour == "mono":
             return sensor._read_out(video, white, seed, exposure, 0)
@@ -307,7 +316,7 @@ class Sensor(ABC):
         charge = combine(self._shares.forward(video, self.origin), self._mixing_on(video.shape[1:]), self.origin)
         if out is None:
             return charge
-        out[...] = charge
+        fitting(out, charge.shape, charge.dtype)[...] = charge
         return out
 
     def _adjoint_once(self, charge: NDArray) -> NDArray:
@@ -396,6 +405,7 @@ def _checked_code(code: ArrayLike) -> NDArray:
 
 def _exposable(video: ArrayLike, frames: int) -> NDArray:
     array = np.asarray(video)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)  # numba knows only the byte order of the machine
     if array.ndim < 3 or array.shape[-3] != frames:
         raise Refusal(
             f"video of shape {array.shape} does not fit an exposure of {frames} sub-exposures; needed: (..., {frames}, H, W)"

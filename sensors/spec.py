@@ -110,7 +110,7 @@ def convert(target: Any, settings: Mapping[str, str], *, label: str, taken: int 
         try:
             values[key] = from_text(text, hints.get(key, str))
         except ValueError:
-            raise Refusal(f"{label}: {key}={text} is not {describe(hints[key])}") from None
+            raise Refusal(f"{label}: {key}={text} is not {describe(hints[key]) or 'something that text can give'}") from None
     return values
 
 

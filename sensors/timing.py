@@ -28,3 +28,5 @@ class Timing:
             raise Refusal(f"sub_exposure={self.sub_exposure} is not a time in seconds; give 0 where it is not known")
         if self.dead_frames < 0:
             raise Refusal(f"dead_frames={self.dead_frames} is negative; give the number of frames between two exposures")
+        object.__setattr__(self, "sub_exposure", float(self.sub_exposure))
+        object.__setattr__(self, "dead_frames", int(self.dead_frames))

@@ -51,11 +51,11 @@ class TwoBucket(Sensor):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.leakage, (np.ndarray, list)) and np.ndim(self.leakage) >= 2:
-            leakage = np.array(self.leakage, np.float64)
-            leakage.setflags(write=False)
-            object.__setattr__(self, "leakage", leakage)
-        values = np.asarray(self.leakage, np.float64)
+        values = np.array(self.leakage, np.float64)
+        values.setflags(write=False)
+        leakage = values if values.ndim > 1 else tuple(values.tolist()) if values.ndim else float(values)
+        for name, value in {"leakage": leakage, "drain": float(self.drain), "mismatch": float(self.mismatch)}.items():
+            object.__setattr__(self, name, value)  # plain floats, so that equal sensors have equal digests
         if not (values.ndim == 0 or len(values) == 2 or values.ndim == 2) or values.ndim > 3:
             raise Refusal(f"leakage of shape {values.shape} is not one number, two, a map (H, W) or two maps (2, H, W)")
         if not ((values >= 0) & (values < 0.5)).all():

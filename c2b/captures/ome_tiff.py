@@ -8,7 +8,8 @@ code      the code as applied, (frame, row, column); 1-bit where it is all zeros
 others    maps of the sensor, such as leakage, by their name
 ========  ===============================================================================================
 
-One JSON document in an OME CommentAnnotation has the rest: sensor, readout, timing, buckets, record, and the sha256 of each array.
+One JSON document in an OME CommentAnnotation has the rest: sensor, readout, timing, buckets, record, and the sha256 of each array and
+of the document itself.
 Bucket 0 collects while the code is 1 (``active_when_code``: [1, 0]).
 """
 
@@ -16,8 +17,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -41,6 +44,9 @@ NAMESPACE = "c2b/capture/v1"
 OVERHEAD = 2**20
 
 
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what tifffile logs is said in a refusal
+
+
 class OmeTiff:
     """Read and write ``NAME.c2b.ome.tif``."""
 
@@ -51,13 +57,15 @@ class OmeTiff:
         """Write ``count`` exposures (B, H, W[, 3]) one by one as they come, so that memory does not grow with their number."""
         path = Path(path)
         exposures = iter(exposures)
-        first = next(exposures)
+        first = next(exposures, None)
+        if first is None:
+            raise Refusal(f"cannot write {path}: a capture has at least one exposure, and there is none")
         _check_room(path, first.nbytes * count)
         sha = hashlib.sha256()
         with atomic_file(path) as partial, tifffile.TiffWriter(partial, bigtiff=True, ome=True) as tiff:
             axes = "TCYXS" if sensor.colour == "rgb" else "TCYX"
             tiff.write(
-                _pages(first, exposures, sha),
+                _pages(first, exposures, count, sha),
                 shape=(count, *first.shape),
                 dtype=first.dtype,
                 photometric="rgb" if sensor.colour == "rgb" else "minisblack",
@@ -77,19 +85,24 @@ class OmeTiff:
         try:
             with tifffile.TiffFile(path) as tiff:
                 document = _annotation(tiff, path)
+                seal = document.pop("sha256")
                 series = {one.name: one for one in tiff.series}
                 arrays = {name: _array(series, name, facts, path) for name, facts in document["arrays"].items() if name != "meas"}
                 images = _mapped(series, document["arrays"]["meas"], path)
+                hashes = {name: facts["sha256"] for name, facts in document["arrays"].items()}
+                sensor, record = sensors.from_description(document["sensor"], arrays), dict(document["record"])
         except Refusal:
             raise
         except Exception as error:  # whatever a damaged file makes the TIFF and XML readers raise
             raise Refusal(
                 f"{path} is damaged or cut short: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
             ) from None
+        if verify and seal != _seal(document):
+            raise Refusal(f"{path} is damaged: its description is not what was written (its sha256 differs)")
         for name, array in {"meas": images, **arrays}.items():
-            if verify and _sha(array) != document["arrays"][name]["sha256"]:
+            if verify and _sha(array) != hashes[name]:
                 raise Refusal(f"{path} is damaged: {name} is not what was written (its sha256 differs)")
-        return Capture(images, sensors.from_description(document["sensor"], arrays), document["record"])
+        return Capture(images, sensor, record)
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -112,19 +125,20 @@ def _document(sensor: Sensor, record: Mapping[str, Any], sha: str, image: NDArra
         "record": dict(record),
         "arrays": {"meas": {"dtype": image.dtype.name, "sha256": sha}, **facts},
     }
-    return document, arrays
+    return {**document, "sha256": _seal(document)}, arrays
 
 
-def _pages(first: NDArray, rest: Iterator[NDArray], sha: Any) -> Iterator[NDArray]:
+def _pages(first: NDArray, rest: Iterator[NDArray], count: int, sha: Any) -> Iterator[NDArray]:
     """Each bucket of each exposure as a page, hashed on its way to the disk."""
-    image: NDArray | None = first
-    while image is not None:
+    number = 0
+    for number, image in enumerate(chain([first], rest), 1):
         if image.shape != first.shape or image.dtype != first.dtype:
             raise Refusal(f"exposures differ: {image.dtype} {image.shape} after {first.dtype} {first.shape}")
         image = np.ascontiguousarray(image)
         sha.update(image.data)
         yield from image
-        image = next(rest, None)
+    if number != count:
+        raise Refusal(f"{number} exposures came where {count} were announced")
 
 
 def _channels(sensor: Sensor) -> dict[str, Any]:
@@ -176,6 +190,10 @@ def _sha(array: NDArray) -> str:
     for part in array if array.ndim > 1 else array[None]:
         sha.update(np.ascontiguousarray(part).data)
     return sha.hexdigest()
+
+
+def _seal(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def _check_room(path: Path, size: int) -> None:

@@ -1,20 +1,40 @@
 """The commands, one file each; what several of them share is here.
 
-A command is a typed function whose docstring is its help. It imports what it needs when it is called.
+A command is a typed function whose docstring is its help. It imports what it needs when it is called, since ``c2b --help`` reads
+all docstrings.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from cyclopts import Parameter
 
 if TYPE_CHECKING:
+    from cyclopts import Token
+    from numpy.typing import NDArray
+
     from c2b.video.recording import Recording
     from sensors.sensor import Sensor
 
 Item = TypeVar("Item")
+
+#: Of a frame that is resized, in pixels.
+LARGEST_SIDE = 2**16
+
+
+def whole(_: type, tokens: Sequence[Token]) -> int:
+    """A number from 0 on; cyclopts alone would round 1.5."""
+    text = tokens[0].value
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise ValueError(f"{text} is not a whole number from 0 on")
+    return int(text)
+
+
+Whole = Annotated[int, Parameter(converter=whole)]
 
 
 def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
@@ -28,33 +48,74 @@ def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
     yield from track(items, what, total, console=Console(stderr=True), transient=True)
 
 
+def counted(number: int, thing: str) -> str:
+    """``1 frame``, ``2 frames``."""
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
 def table(columns: Iterable[str], rows: Iterable[Iterable[Any]], title: str = "") -> None:
     """Print a table: as wide as the terminal, or as it needs where there is none."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
+    columns = tuple(columns)
     drawn = Table(*columns, title=title or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    drawn.show_header = any(columns)
     for row in rows:
         drawn.add_row(*map(str, row))
-    Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False).print(drawn)
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
+    with console.capture() as capture:
+        console.print(drawn)
+    print("\n".join(line.rstrip() for line in capture.get().rstrip().split("\n")) + "\n" * bool(title))
 
 
-def open_video(text: str, *, linearize: str | None = None) -> Recording:
+def open_video(text: str, *, linearize: str | None = None, white: float | None = None) -> Recording:
     """A video file or folder, or a scene by its name such as ``occluding-objects:frames=18``."""
+    from c2b import captures
     from c2b.scenes import SCENES
     from sensors import spec
+    from sensors.refusal import Refusal
 
     if text.partition(":")[0] in SCENES and not Path(text).exists():
         from c2b.scenes.as_recording import SceneRecording
 
+        if linearize not in (None, "none") or white is not None:
+            raise Refusal(f"{text} is a scene: linear light, 1 = white; it takes neither --linearize nor --white")
         return SceneRecording(text)
     from c2b.video.recording import open_recording
-    from sensors.refusal import Refusal
 
     if not Path(text).exists() and not spec.is_file(text):
         raise Refusal(f"there is no file, folder or scene {text}; scenes: {', '.join(SCENES)}")
-    return open_recording(text, response=linearize)
+    if captures.format_of(text) and Path(text).is_file():
+        raise Refusal(f"{text} is a capture, not a video; c2b reconstruct makes a video of it")
+    return open_recording(text, response=linearize, white=white)
+
+
+def a_code(text: str, *, perhaps_video: bool = False) -> NDArray | None:
+    """The code of that name, or in a file that no video has; None if it may be a video.
+
+    With ``perhaps_video`` also from a file that could have been a video, and None if it is no code either.
+    """
+    import c2b
+    from c2b import code_files, codes
+    from sensors.refusal import Refusal
+
+    suffix = Path(text).suffix.lower()
+    if text.partition(":")[0] in c2b.CODES or (suffix in code_files.CODE_ONLY and Path(text).is_file()):
+        return codes.make(text)
+    try:
+        return codes.make(text) if perhaps_video and suffix in code_files.SUFFIXES and Path(text).is_file() else None
+    except Refusal:
+        return None
+
+
+def apart(source: str | Path, target: str | Path) -> None:
+    """A Refusal if what would be written is what is read."""
+    from sensors.refusal import Refusal
+
+    if Path(source).exists() and Path(target).exists() and Path(source).samefile(target):
+        raise Refusal(f"{target} is the input and would be overwritten; give the output another name")
 
 
 def part_of(
@@ -62,16 +123,16 @@ def part_of(
 ) -> Recording:
     """The window on a recording that the options ask for."""
     return video.window(
-        frames=a_slice("--frames", frames),
-        rows=a_slice("--rows", rows),
-        columns=a_slice("--columns", columns),
+        frames=a_slice("--frames", frames, len(video)),
+        rows=a_slice("--rows", rows, video.height),
+        columns=a_slice("--columns", columns, video.width),
         channels=channels,
         resize=a_size("--resize", resize),
     )
 
 
-def a_slice(option: str, text: str) -> slice | None:
-    """``10:90`` or ``10:90:2`` or ``7`` as a slice; empty for all."""
+def a_slice(option: str, text: str, length: int) -> slice | None:
+    """``10:90`` or ``10:90:2`` or ``7`` as a slice of so many; empty for all."""
     from sensors.refusal import Refusal
 
     if not text:
@@ -82,6 +143,8 @@ def a_slice(option: str, text: str) -> slice | None:
             raise ValueError
     except ValueError:
         raise Refusal(f"{option} {text} is not a range such as 0:720") from None
+    if any(edge is not None and not -length <= edge <= length for edge in parts[:2]):
+        raise Refusal(f"{option} {text} reaches beyond the {length} there are")
     if len(parts) == 1 and parts[0] is not None:
         return slice(parts[0], parts[0] + 1 or None)
     return slice(*parts)
@@ -94,8 +157,8 @@ def a_size(option: str, text: str) -> tuple[int, int] | None:
     if not text:
         return None
     width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise Refusal(f"{option} {text} is not WIDTHxHEIGHT such as 1200x720")
+    if not all(side.isascii() and side.isdigit() and 0 < int(side) <= LARGEST_SIDE for side in (width, height)):
+        raise Refusal(f"{option} {text} is not WIDTHxHEIGHT such as 1200x720, up to {LARGEST_SIDE}x{LARGEST_SIDE}")
     return int(height), int(width)
 
 

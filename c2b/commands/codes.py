@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
-def codes(*code: str, png: Path | None = None) -> None:
+def codes(*code: str, png: Path | None = None, json: bool = False) -> None:
     """A table of codes with their criteria, and a picture of any code.
 
     light: share of the light that bucket 0 collects. open: fewest and most frames that a pixel is open. rank and condition: of the
@@ -18,10 +22,15 @@ def codes(*code: str, png: Path | None = None) -> None:
         Names with settings, or files; default: all, with their default settings.
     png
         Draw the picture of one code.
+    json
+        Print JSON.
     """
+    from dataclasses import asdict
+    from json import dumps
+
     import c2b
     from c2b import codes as library
-    from c2b.commands import table
+    from c2b.commands import apart, table
     from c2b.criteria import criteria
     from sensors.refusal import Refusal
 
@@ -29,11 +38,29 @@ def codes(*code: str, png: Path | None = None) -> None:
     arrays = {name: library.make(name) for name in names}
     if png and len(arrays) != 1:
         raise Refusal("--png draws one code; name it: c2b codes impulse:tile=3 --png impulse.png")
-    rows = [(name, *criteria(array).row()) for name, array in arrays.items()]
-    table(["code", "T", "tile", "light", "open", "rank 1 | 2", "condition 1 | 2", "noise gain 1 | 2"], rows)
+    judged = {label: criteria(one) for name, array in arrays.items() for label, one in _each(name, array)}
     if png:
         from c2b.plots import save
         from c2b.plots.code_picture import code_figure
 
+        apart(names[0], png)
         save(code_figure(next(iter(arrays.values())), title=names[0]), png)
+    if json:
+        print(dumps({name: {key: _finite(value) for key, value in asdict(one).items()} for name, one in judged.items()}))
+        return
+    rows = [(name, *one.row()) for name, one in judged.items()]
+    table(["code", "T", "tile", "light", "open", "rank 1 | 2", "condition 1 | 2", "noise gain 1 | 2"], rows)
+    if png:
         print(f"{png}: picture of {names[0]}")
+
+
+def _each(name: str, array: NDArray) -> list[tuple[str, NDArray]]:
+    """One code, or those of a cycle with their numbers."""
+    return [(name, array)] if array.ndim == 3 else [(f"{name} [{number}]", one) for number, one in enumerate(array)]
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: null instead."""
+    if isinstance(value, tuple):
+        return [_finite(one) for one in value]
+    return None if value == float("inf") else value

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 
 def convert(
     source: str,
-    target: Path,
+    target: str,
+    /,
     *,
     frames: str = "",
     rows: str = "",
@@ -23,25 +23,32 @@ def convert(
     source
         Video file, folder or scene; or a code, by name or file.
     target
-        Video: a folder, .tif .npy .mkv .mp4 ...; code: .npy .npz .txt.
-    frames, rows, columns
-        Parts such as 0:720.
+        Video: .mkv .avi .mp4 .mov .tif .npy, or a folder for PNG; code: .npy .npz .txt.
+    frames
+        A part such as 0:90, or with a step 0:90:2.
+    rows
+        A part such as 0:720.
+    columns
+        A part such as 0:1278.
     channels
         As stored, or turned into luma or rgb.
     resize
-        WIDTHxHEIGHT, Lanczos.
+        WIDTHxHEIGHT, Lanczos, after the crop.
     """
-    import c2b
-    from c2b import code_files, codes
-    from c2b.commands import open_video, part_of
+    from c2b import code_files
+    from c2b.commands import a_code, apart, counted, open_video, part_of, progress
     from c2b.video.writing import write_video
+    from sensors.refusal import Refusal
 
-    if source.partition(":")[0] in c2b.CODES or (Path(source).suffix.lower() in code_files.CODE_ONLY and Path(source).is_file()):
-        code = codes.make(source)
+    apart(source, target)
+    code = a_code(source, perhaps_video=target.lower().endswith((".npz", ".txt")))
+    if code is not None:
+        if frames or rows or columns or resize or channels != "stored":
+            raise Refusal(f"{source} is a code; --frames, --rows, --columns, --channels and --resize are of videos")
         code_files.write_code(target, code)
         print(f"{target}: code of shape {'x'.join(map(str, code.shape))}")
         return
     with open_video(source) as recording:
         part = part_of(recording, frames, rows, columns, None if channels == "stored" else channels, resize)
-        write_video(target, part)
-        print(f"{target}: {len(part)} frames of {part.height}x{part.width}")
+        write_video(target, part, progress=progress)
+        print(f"{target}: {counted(len(part), 'frame')} of {part.height}x{part.width}")

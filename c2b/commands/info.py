@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
-def info(file: str, *, json: bool = False) -> None:
+def info(file: str, /, *, json: bool = False) -> None:
     """Say what a file is: capture, video or code.
 
     Parameters
     ----------
     file
-        Any file that c2b reads, or a scene.
+        Any file that c2b reads, or the name of a scene or code.
     json
         Print JSON.
     """
@@ -24,13 +24,12 @@ def info(file: str, *, json: bool = False) -> None:
     if json:
         print(dumps(facts))
     else:
-        table(["", ""], [(key, _short(value)) for key, value in facts.items()], file)
+        table(["", ""], _lines(facts), file)
 
 
 def _facts(file: str) -> dict[str, Any]:
     from c2b import captures
-    from c2b.code_files import SUFFIXES, read_code
-    from c2b.commands import open_video
+    from c2b.commands import a_code, open_video
     from sensors.refusal import Refusal
 
     if captures.format_of(file):
@@ -47,16 +46,29 @@ def _facts(file: str) -> dict[str, Any]:
             **capture.record,
             "digest": capture.sensor.digest,
         }
-    try:
-        with open_video(file) as recording:
-            return {"kind": "video", **recording.describe(), **({"record": dict(recording.record)} if recording.record else {})}
-    except Refusal:
-        if Path(file).suffix.lower() not in SUFFIXES or not Path(file).is_file():
-            raise
-    code = read_code(file)
+    if (code := a_code(file)) is None:
+        try:
+            with open_video(file) as recording:
+                return {
+                    "kind": "video",
+                    **recording.describe(),
+                    **({"record": dict(recording.record)} if recording.record else {}),
+                }
+        except Refusal:
+            if (code := a_code(file, perhaps_video=True)) is None:
+                raise
     return {"kind": "code", "shape": list(code.shape), "dtype": code.dtype.name, "light": round(float(code.mean()), 4)}
 
 
-def _short(value: Any, most: int = 110) -> str:
-    text = ", ".join(f"{k}={_short(v)}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-    return text if len(text) <= most or isinstance(value, dict) else text[: most - 4] + " ..."
+def _lines(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Key and value, nested keys dotted; what is not known or not set is left out."""
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            yield from _lines(value, f"{prefix}{key}.")
+        elif value is not None:
+            yield prefix + key, _short(value)
+
+
+def _short(value: Any, most: int = 100) -> str:
+    text = str(value)
+    return text if len(text) <= most else text[: most - 4] + " ..."

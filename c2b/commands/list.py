@@ -11,19 +11,31 @@ from typing import Literal
 Kind = Literal["codes", "sensors", "presets", "readouts", "methods", "scenes", "formats"]
 
 
-def list(kind: Kind | None = None) -> None:
-    """What is known by name.
+def list(kind: Kind | None = None, /, *, json: bool = False) -> None:
+    """What is known by name: codes, sensors, presets, readouts, methods, scenes, formats.
 
     Parameters
     ----------
     kind
         One table only.
+    json
+        Print JSON.
     """
+    from json import dumps
+
     from c2b.commands import table
 
-    for title, entries in _tables().items():
-        if kind in (None, title):
-            table(["name", "settings", "what it is"], [(name, *_facts(target)) for name, target in entries.items()], title)
+    names = ("name", "settings", "what it is")
+    tables = {
+        title: [(name, *_facts(target)) for name, target in entries.items()]
+        for title, entries in _tables().items()
+        if kind in (None, title)
+    }
+    if json:
+        print(dumps({title: [dict(zip(names, row, strict=True)) for row in rows] for title, rows in tables.items()}))
+        return
+    for title, rows in tables.items():
+        table(names, rows, title)
 
 
 def _tables() -> dict[str, dict[str, str]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from c2b.commands import Whole
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot(file: str, png: Path, *, exposure: int = 0) -> None:
+def plot(file: str, png: Path, /, *, exposure: Whole = 0) -> None:
     """Draw a capture, a code or a video.
 
     Parameters
@@ -22,11 +24,13 @@ def plot(file: str, png: Path, *, exposure: int = 0) -> None:
         Which exposure of a capture.
     """
     from c2b import captures
+    from c2b.commands import a_code, apart
     from c2b.plots import save
 
+    apart(file, png)
     if captures.format_of(file):
         save(_capture(file, exposure), png)
-    elif png.suffix.lower() == ".gif":
+    elif png.suffix.lower() == ".gif" and a_code(file) is None:
         _film(file, png)
     else:
         save(_code_or_video(file), png)
@@ -57,16 +61,13 @@ def _capture(file: str, exposure: int) -> Figure:
 def _code_or_video(file: str) -> Figure:
     import numpy as np
 
-    import c2b
-    from c2b import codes
-    from c2b.code_files import SUFFIXES
-    from c2b.commands import open_video
+    from c2b.commands import a_code, open_video
     from c2b.plots.code_picture import code_figure
     from c2b.plots.strip import strip_figure
     from sensors.refusal import Refusal
 
-    if file.partition(":")[0] in c2b.CODES:
-        return code_figure(codes.make(file), title=file)
+    if (code := a_code(file)) is not None:
+        return code_figure(code, title=file)
     try:
         with open_video(file) as recording:
             chosen = sorted({round(i * (len(recording) - 1) / 4) for i in range(5)})
@@ -74,9 +75,9 @@ def _code_or_video(file: str) -> Figure:
             shown = (stored - recording.black) / (recording.white - recording.black)
             return strip_figure({Path(file).name: shown}, title=Path(file).name, subtitle=f"frames {', '.join(map(str, chosen))}")
     except Refusal:
-        if Path(file).suffix.lower() not in SUFFIXES or not Path(file).is_file():
+        if (code := a_code(file, perhaps_video=True)) is None:
             raise
-    return code_figure(codes.make(file), title=file)
+    return code_figure(code, title=file)
 
 
 def _film(file: str, gif: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def reconstruct(capture: Path, video: Path, *, method: str = "tile", consistent: bool = False, exposures: str = "") -> None:
+def reconstruct(capture: Path, video: str, /, *, method: str = "tile", consistent: bool = False, exposures: str = "") -> None:
     """Turn a capture back into video.
 
     Parameters
@@ -23,19 +23,22 @@ def reconstruct(capture: Path, video: Path, *, method: str = "tile", consistent:
     """
     import recon
     from c2b.captures import read_capture
-    from c2b.commands import a_slice
+    from c2b.commands import a_slice, apart, counted, progress
     from c2b.streaming import Reconstruction
     from c2b.video.writing import write_video
     from sensors.refusal import Refusal
 
+    apart(capture, video)
     taken = read_capture(capture)
-    if part := a_slice("--exposures", exposures):
+    if part := a_slice("--exposures", exposures, len(taken)):
+        if part.step not in (None, 1):
+            raise Refusal(f"--exposures {exposures}: exposures are taken in a row, such as 0:10")
         taken = taken[part]
     if not len(taken):
         raise Refusal(f"--exposures {exposures} leaves none of the exposures of {capture}")
     label = method + " --consistent" * consistent
     made = Reconstruction(taken, recon.make(method, consistent=consistent), label, capture)
-    write_video(video, made, response=taken.record.get("response", "none"))
+    write_video(video, made, response=taken.record.get("response", "none"), progress=progress)
     print(
-        f"{video}: {len(made)} frames of {made.height}x{made.width} from {len(taken)} exposure{'s' * (len(taken) > 1)} by {label}"
+        f"{video}: {counted(len(made), 'frame')} of {made.height}x{made.width} from {counted(len(taken), 'exposure')} by {label}"
     )

@@ -9,15 +9,17 @@ from typing import Literal
 def score(
     video: Path,
     truth: str,
+    /,
     *,
     json: bool = False,
     middle: bool = False,
     order: Literal["given", "best"] = "given",
-    protocol: Literal["", "codedblurred", "cacti"] = "",
+    protocol: Literal["codedblurred", "cacti"] | None = None,
     psnr: Literal["volume", "frames"] = "volume",
     window: Literal["gaussian", "uniform"] = "gaussian",
     data_range: float = 1.0,
-    clip: bool = True,
+    white: float | None = None,
+    no_clip: bool = False,
 ) -> None:
     """Compare a video with the truth: PSNR and SSIM, with their conventions.
 
@@ -44,17 +46,27 @@ def score(
         SSIM window: Gaussian 11x11, or uniform 7x7.
     data_range
         From black to white.
-    clip
-        Clip to the data range before comparing.
+    white
+        The stored value of white in the truth, as for c2b simulate --white.
+    no_clip
+        Compare values outside of the data range as they are, instead of clipping them.
     """
     from c2b.commands import open_video
     from c2b.comparison import matched
     from recon import metrics
 
-    with open_video(str(video)) as made, open_video(truth) as source:
+    with open_video(str(video)) as made, open_video(truth, white=white) as source:
         size = (720, 1200) if protocol == "codedblurred" else None
         ours, theirs = matched(made, source, size=size)
     result = metrics.score(
-        ours, theirs, data_range=data_range, psnr=psnr, window=window, clip=clip, middle=middle, order=order, protocol=protocol
+        ours,
+        theirs,
+        data_range=data_range,
+        psnr=psnr,
+        window=window,
+        clip=not no_clip,
+        middle=middle,
+        order=order,
+        protocol=protocol or "",
     )
     print(result.to_json() if json else result.line())

@@ -5,16 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from c2b.commands import Whole
+
 
 def simulate(
     video: str,
     capture: Path,
+    /,
     *,
     sensor: str = "two-bucket",
     code: str = "impulse",
     readout: str | None = None,
-    seed: int = 0,
+    seed: Whole = 0,
     linearize: str | None = None,
+    white: float | None = None,
     channels: Literal["luma", "rgb"] = "luma",
     frames: str = "",
     rows: str = "",
@@ -39,22 +43,30 @@ def simulate(
         Of the noise. The same seed gives the same bits.
     linearize
         How the stored values come from light: none, srgb, gamma:exponent=2.2. Default: what the file says of itself, else none.
+    white
+        The stored value of white, such as 4095 for 12 bit frames in 16. Default: what the file says, else its largest number.
     channels
         Expose luma, or three colour channels.
-    frames, rows, columns
-        Parts such as 0:720.
+    frames
+        A part such as 0:90, or with a step 0:90:2.
+    rows
+        A part such as 0:720.
+    columns
+        A part such as 0:1278.
     resize
         WIDTHxHEIGHT, Lanczos, after the crop.
     """
     from c2b import streaming
-    from c2b.commands import make_sensor, open_video, part_of, progress
+    from c2b.commands import apart, counted, make_sensor, open_video, part_of, progress
 
-    with open_video(video, linearize=linearize) as recording:
+    apart(video, capture)
+    with open_video(video, linearize=linearize, white=white) as recording:
         part = part_of(recording, frames, rows, columns, channels, resize)
         chip, record = make_sensor(sensor, code, readout, "rgb" if part.colour == "rgb" else "mono")
         count = streaming.simulate(part, capture, chip, seed=seed, record=record, progress=progress)
     left = len(part) - ((count - 1) * chip.period + chip.frames)
+    unused = f"; {counted(left, 'frame')} at the end unused" if left else ""
     print(
-        f"{capture}: {count} exposure{'s' * (count > 1)} of {chip.frames} frames, {chip.buckets} bucket{'s' * (chip.buckets > 1)}, "
-        f"{part.height}x{part.width}{f'; {left} frames at the end unused' if left else ''}"
+        f"{capture}: {counted(count, 'exposure')} of {counted(chip.frames, 'frame')}, {counted(chip.buckets, 'bucket')}, "
+        f"{part.height}x{part.width}{unused}"
     )

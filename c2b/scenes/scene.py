@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from c2b.scenes.layer import Layer
 from sensors.refusal import Refusal
@@ -50,6 +50,8 @@ class Scene(ABC):
         Share of the step during which the shutter is open, 0 to 1, centred on the time of the frame; 0 is an instant.
     samples : int
         Instants averaged while the shutter is open.
+    optics : float
+        Blur of lens and pixel aperture, as the standard deviation of a Gaussian in pixels; 0.7 is that of a good camera, 0 none.
     """
 
     frames: int = 90
@@ -61,6 +63,7 @@ class Scene(ABC):
     step: float = 1.0
     shutter: float = 0.0
     samples: int = 8
+    optics: float = 0.7
 
     dtype: ClassVar[np.dtype] = np.dtype(np.float32)
 
@@ -69,8 +72,10 @@ class Scene(ABC):
             _check_whole(name, getattr(self, name), least)
         if self.colour not in get_args(Colour):
             raise Refusal(f"colour={self.colour!r} is unknown; write one of {', '.join(get_args(Colour))}")
-        for name in ("speed", "step", "shutter"):
+        for name in ("speed", "step", "shutter", "optics"):
             _check_finite(name, getattr(self, name))
+        if not 0 <= self.optics <= 100:
+            raise Refusal(f"optics={self.optics} is not a blur in pixels; give 0 (none) or, for a good camera, 0.7")
         if not 0 <= self.shutter <= 1:
             raise Refusal(f"shutter={self.shutter} is not a share of the step; give 0 (an instant) to 1 (always open)")
 
@@ -136,6 +141,8 @@ class Scene(ABC):
         image = np.zeros((self.height, self.width, 3 if self.colour == "rgb" else 1), self.dtype)
         for layer in self.layers:
             layer.over(image, time)
+        if self.optics:
+            gaussian_filter(image, (self.optics, self.optics, 0), output=image, mode="nearest")
         np.clip(image, 0, 1, out=image)  # a sum of weights may exceed 1 in the last bit
         return image if self.colour == "rgb" else image[..., 0]
 

@@ -2,7 +2,8 @@
 
 ``clip.mkv`` has ``clip.mkv.json``, a folder of images has ``video.json`` inside. `c2b.video.writing` writes it; by hand it may be
 as short as ``{"white": 4095, "rate": 30000}``. Facts: ``white``, ``black``, ``response``, ``rate`` (frames per second),
-``shutter`` (s), ``colour`` and ``record`` (any object). Other keys are left alone.
+``shutter`` (s), ``colour`` and ``record`` (any object); ``frames``, ``height`` and ``width`` have to be true. Other keys are left
+alone.
 """
 
 from __future__ import annotations
@@ -52,6 +53,11 @@ def apply(recording: Recording, given: Mapping[str, Any]) -> Recording:
                 setattr(recording, key, _number(key, facts[key]))
         if recording.white == recording.black:
             raise ValueError(f"white and black are both {recording.white}")
+        if recording.white < recording.black:
+            raise ValueError(f"white is {recording.white}, below black, which is {recording.black}")
+        for key, size in (("frames", len(recording)), ("height", recording.height), ("width", recording.width)):
+            if facts.get(key, size) != size:
+                raise ValueError(f"{key} is {facts[key]} and the video has {size}: it is cut short, or of another video")
         for key in ("rate", "shutter"):
             if facts.get(key) is not None:
                 setattr(recording, key, _positive(key, facts[key]))

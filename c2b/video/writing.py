@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from c2b import captures
 from c2b.atomic_file import atomic_file
 from c2b.video import FORMATS, sidecar
 from c2b.video.recording import Recording, refuse_not_finite
@@ -32,6 +33,7 @@ def write_video(
     rate: float | None = None,
     white: float | None = None,
     record: Mapping[str, Any] | None = None,
+    progress: Callable[[Iterable[NDArray], int, str], Iterator[NDArray]] | None = None,
 ) -> None:
     """Write a video and its sidecar (`c2b.video.sidecar`), so that `read_video` gives back its irradiance.
 
@@ -55,11 +57,14 @@ def write_video(
         With which irradiance is clipped to [0, 1] and encoded into an integer format (a float format keeps it linear), or with
         which integer frames are encoded already; default ``none``.
     rate : float, optional
-        Frames per second; default 30. A container plays faster recordings at 30; the sidecar keeps the true rate.
+        Frames per second; default 30, or what a recording knows of itself. A container plays faster and unknown ones at 30; the
+        sidecar keeps the true rate.
     white : float, optional
         The value of white in integer frames, such as 4095; default: the largest of the dtype.
     record : mapping, optional
         Anything JSON worth keeping: method, frame_index, crop ...
+    progress : callable, optional
+        Handed the frames, their number and what is done; passes them on.
 
     Raises
     ------
@@ -68,6 +73,7 @@ def write_video(
     """
     folder = os.fspath(path).endswith(("/", os.sep)) or not Path(path).suffix
     path = Path(path)
+    _refuse_in_the_way(path, folder)
     kind: type[Recording] = spec.find(FORMATS, "video format", "image-folder" if folder else _format_of(path))
     frames: Any = video if hasattr(video, "shape") and hasattr(video, "dtype") else np.asarray(video)
     shape, given = tuple(frames.shape), _given_dtype(np.dtype(frames.dtype))
@@ -85,17 +91,30 @@ def write_video(
     size = {"frames": shape[0], "height": shape[1], "width": shape[2], "dtype": stored.name}
     text = sidecar.text({**size, **facts})
     converted = _converted(frames, path, stored, encoding, levels)
+    if progress:
+        converted = progress(converted, shape[0], "write")
+    played = facts["rate"] or NOMINAL_RATE
     if folder:
         with atomic_file(path) as partial:
-            kind.write(partial, converted, shape, stored, facts["rate"])
+            kind.write(partial, converted, shape, stored, played)
             (partial / sidecar.INSIDE).write_text(text, encoding="utf-8")
     else:
-        with atomic_file(path) as partial, atomic_file(sidecar.beside(path)) as beside:
-            kind.write(partial, converted, shape, stored, facts["rate"])
+        with atomic_file(sidecar.beside(path)) as beside, atomic_file(path) as partial:
+            kind.write(partial, converted, shape, stored, played)
             beside.write_text(text, encoding="utf-8")
 
 
+def _refuse_in_the_way(path: Path, folder: bool) -> None:
+    """Before the work, not after it: what `atomic_file` would refuse to replace."""
+    if path.exists() and path.is_dir() != folder:
+        raise Refusal(f"cannot write {path}: a {'folder' if path.is_dir() else 'file'} of that name is in the way")
+    if folder and path.is_dir() and any(path.iterdir()) and not (path / sidecar.INSIDE).exists():
+        raise Refusal(f"cannot write {path}: the folder holds other files; name a new folder")
+
+
 def _format_of(path: Path) -> str:
+    if captures.format_of(path):
+        raise Refusal(f"cannot write {path}: captures are named so; name a video otherwise, such as NAME.tif")
     known: list[str] = []
     for name in FORMATS:
         suffixes = spec.find(FORMATS, "video format", name).suffixes
@@ -123,15 +142,15 @@ def _facts(
     facts: dict[str, Any] = {"white": whole, "black": 0.0, "response": "none"}
     facts |= {"rate": NOMINAL_RATE, "shutter": None, "record": {}}
     if isinstance(video, Recording):
-        known = {key: getattr(video, key) for key in (*facts, "colour")}
-        facts |= {key: value for key, value in known.items() if value is not None}
+        facts |= {key: getattr(video, key) for key in (*facts, "colour")}
+        facts["rate"] = None if video.rate_nominal else video.rate
     wanted = None if response is None else str(make_response(response))
     if wanted is not None and facts["response"] not in ("none", wanted):
         raise Refusal(f"the frames of {video.path} have response {facts['response']} and cannot be written as {wanted}")
     for key, value in {"response": wanted, "rate": rate, "white": white, "record": record}.items():
         if value is not None:
             facts[key] = dict(value) if isinstance(value, Mapping) else value
-    if not 0 < facts["rate"] < float("inf"):
+    if facts["rate"] is not None and not 0 < facts["rate"] < float("inf"):
         raise Refusal(f"a rate is frames per second above 0, not {facts['rate']}")
     if facts["white"] == facts["black"]:
         raise Refusal(f"white and black are both {facts['white']}")

@@ -1,0 +1,183 @@
+"""The house: floors that are never climbed, heavy packages that stay away until they are used, files that are one idea."""
+
+from __future__ import annotations
+
+import ast
+import io
+import subprocess
+import sys
+import tokenize
+from pathlib import Path
+
+import pytest
+
+import c2b
+import c2b.plots
+import recon
+import sensors
+from sensors.spec import find
+
+ROOT = Path(sensors.__file__).parents[1]
+PACKAGES = ("sensors", "recon", "c2b")
+FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+NAMES = [str(path.relative_to(ROOT)) for path in FILES]
+FORBIDDEN = {"utils", "util", "helpers", "helper", "common", "core", "base", "misc", "tools", "lib"}
+HEAVY = ("numba", "scipy", "torch", "sklearn", "matplotlib", "av", "PIL", "tifffile", "dask", "zarr", "h5py", "skimage", "cyclopts")
+MOST_LINES = 400
+OWNERS = {  # a format or plot belongs to one place
+    "av": ("c2b/video/",),
+    "PIL": ("c2b/video/", "c2b/plots/", "c2b/code_files.py", "c2b/commands/", "c2b/demonstration.py", "c2b/report/", "c2b/scenes/"),
+    "tifffile": ("c2b/video/", "c2b/captures/", "c2b/code_files.py"),
+    "matplotlib": ("c2b/plots/", "c2b/report/", "c2b/commands/"),
+    "numba": ("sensors/", "recon/", "c2b/"),
+}
+TABLES = {
+    "sensor": sensors.SENSORS,
+    "readout": sensors.READOUTS,
+    "method": recon.METHODS,
+    "code": c2b.CODES,
+    "scene": c2b.SCENES,
+    "video format": c2b.VIDEO_FORMATS,
+    "capture format": c2b.CAPTURE_FORMATS,
+}
+
+every_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
+
+
+def tree(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(path):
+    """Full names of all modules a file imports, wherever in the file."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import"
+            yield node.module
+
+
+@every_file
+def test_floors_are_never_climbed(path):
+    floor = PACKAGES.index(path.relative_to(ROOT).parts[0])
+    climbed = [name for name in imported(path) if name.partition(".")[0] in PACKAGES[floor + 1 :]]
+    assert not climbed
+
+
+@every_file
+def test_nothing_is_imported_from_the_tests(path):
+    assert not [name for name in imported(path) if name.partition(".")[0] in ("tests", "examples", "pytest")]
+
+
+@every_file
+def test_a_heavy_package_is_imported_where_it_belongs(path):
+    name = path.relative_to(ROOT).as_posix()
+    for module in {module.partition(".")[0] for module in imported(path)} & OWNERS.keys():
+        assert name.startswith(OWNERS[module]), module
+
+
+def loaded_by(statement):
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return {name.partition(".")[0] for name in done.stdout.split()}
+
+
+def test_importing_the_packages_loads_nothing_heavy():
+    assert loaded_by("import c2b, sensors, recon").isdisjoint({*HEAVY, "numpy"})
+
+
+def test_a_code_costs_neither_compiler_nor_plots():
+    loaded = loaded_by("from c2b import codes; codes.make('impulse')")
+    assert loaded.isdisjoint(HEAVY)
+
+
+@every_file
+def test_a_file_is_named_by_a_term_of_the_field(path):
+    assert FORBIDDEN.isdisjoint({path.stem, path.parent.name})
+
+
+def code_lines(text):
+    """Lines that hold code: neither docstring nor comment nor blank."""
+    nodes = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    prose = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, nodes) and ast.get_docstring(node, clean=False) is not None:
+            prose.update(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    nothing = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+    lines = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in nothing:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    return len(lines - prose)
+
+
+def test_code_lines_are_counted_without_prose():
+    assert code_lines('"""A\n\nB."""\n\n# why\nx = (1,\n     2)\n\ndef f():\n    """C."""\n    return 1\n') == 4
+
+
+@every_file
+def test_no_file_is_too_long(path):
+    assert code_lines(path.read_text(encoding="utf-8")) <= MOST_LINES
+
+
+@every_file
+def test_a_file_says_what_it_is(path):
+    module = tree(path)
+    assert (ast.get_docstring(module) or "").strip()
+    for node in module.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), node.name
+
+
+@every_file
+def test_there_is_one_pool_of_threads(path):
+    names = {node.attr if isinstance(node, ast.Attribute) else node.id for node in ast.walk(tree(path))
+             if isinstance(node, (ast.Attribute, ast.Name))}  # fmt: skip
+    assert "prange" not in names and not {name for name in imported(path) if name.endswith("pyplot")}
+
+
+@every_file
+def test_only_the_command_line_prints(path):
+    name = path.relative_to(ROOT).as_posix()
+    calls = [n for n in ast.walk(tree(path)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "print"]
+    assert not calls or name.startswith("c2b/commands/") or name == "c2b/cli.py"
+
+
+@every_file
+def test_a_bug_is_not_swallowed(path):
+    """A bare ``except`` hides Ctrl-C; ``except Exception`` is for parsers of damaged files, and then says why beside it."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None
+            if isinstance(node.type, ast.Name) and node.type.id == "Exception":
+                assert "#" in lines[node.lineno - 1], f"line {node.lineno}"
+
+
+@every_file
+def test_no_global_randomness(path):
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "random":
+            assert node.attr in ("default_rng", "Generator", "SeedSequence", "Philox", "PCG64"), f"line {node.lineno}"
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, table in TABLES.items() for name in table])
+def test_every_entry_of_a_table_is_there_and_documented(kind, name):
+    entry = find(TABLES[kind], kind, name)
+    assert callable(entry) and (entry.__doc__ or "").strip()
+
+
+@pytest.mark.parametrize("name", sensors.PRESETS)
+def test_every_preset_is_there(name):
+    from sensors import preset
+
+    assert preset.load(name)["sensor"] in sensors.SENSORS
+
+
+@pytest.mark.parametrize("package", ["sensors", "recon"])
+def test_the_map_of_a_package_names_its_files(package):
+    """Every top-level file of `sensors` and `recon` stands in the docstring of its package."""
+    said = __import__(package).__doc__
+    files = {path.name for path in (ROOT / package).glob("*.py")} - {"__init__.py"}
+    assert not {name for name in files if name not in said}
