@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.video.recording import Recording
+from c2b.video.response import Response
 from c2b.video.response import make as make_response
 from sensors.refusal import Refusal
 
 
-def matched(video: Recording, truth: Recording, *, size: tuple[int, int] | None = None) -> tuple[NDArray, NDArray]:
+def matched(
+    video: Recording, truth: Recording, *, size: tuple[int, int] | None = None, encode: str | None = None
+) -> tuple[NDArray, NDArray]:
     """Both as the source stores them, 1 = white, (N, K, H, W[, 3]).
 
     Parameters
@@ -24,6 +27,8 @@ def matched(video: Recording, truth: Recording, *, size: tuple[int, int] | None 
         The source.
     size : (height, width), optional
         Resize both (Lanczos) if they are of another size.
+    encode : str, optional
+        Response by which light is encoded before it is compared; that of the source if absent.
 
     Raises
     ------
@@ -38,14 +43,15 @@ def matched(video: Recording, truth: Recording, *, size: tuple[int, int] | None 
         )
     if index.max() >= len(truth):
         raise Refusal(f"{truth.path} has {len(truth)} frames; {video.path} shows frames up to {index.max()}")
-    encoding = make_response(str(record.get("response", "none")))
+    encoding = make_response(encode or str(record.get("response", "none")))
+    linear = str(record.get("response", "none")) == "none"
     truth = _part(truth, video, "rgb" if video.colour == "rgb" else "luma")
     if (video.height, video.width) != (truth.height, truth.width):
         raise Refusal(f"{video.path} is {video.height}x{video.width} and the truth {truth.height}x{truth.width}: sizes differ")
     if size:
         video, truth = (one if (one.height, one.width) == size else one.window(resize=size) for one in (video, truth))
     ours = encoding.encode(video.irradiance())
-    theirs = np.concatenate([_stored(truth, encoding, int(t)) for t in index.ravel()])
+    theirs = np.concatenate([_stored(truth, encoding, linear, int(t)) for t in index.ravel()])
     return ours.reshape(*index.shape, *ours.shape[1:]), theirs.reshape(*index.shape, *theirs.shape[1:])
 
 
@@ -76,8 +82,8 @@ def _part(truth: Recording, video: Recording, channels: Any) -> Recording:
     )
 
 
-def _stored(truth: Recording, encoding: Any, frame: int) -> NDArray:
-    """One frame as the source stores it, 1 = white; a source that says what its response is goes through light."""
-    if truth.response == "none":
+def _stored(truth: Recording, encoding: Response, linear: bool, frame: int) -> NDArray:
+    """One frame as it is compared, 1 = white: stored values whose response nobody states are what the simulation took them for."""
+    if truth.response == "none" and not linear:
         return (truth[frame : frame + 1].astype(np.float32) - truth.black) / (truth.white - truth.black)
     return encoding.encode(truth.irradiance(frame, frame + 1))

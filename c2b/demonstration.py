@@ -104,17 +104,26 @@ def _pictures(folder: Path, truth: NDArray, results: list[Result]) -> None:
     blurred, coded, pair = ideal
     plots.save(code_figure(codes.make(CODE), title="sequential impulse, 3x3x9"), folder / "code.png")
     plots.save(
-        capture_figure(pair.images, tile=(3, 3), unit="charge", title="What the two buckets hold", subtitle="one exposure, nine frames"),
+        capture_figure(
+            pair.images, tile=(3, 3), unit="charge", title="What the two buckets hold", subtitle="one exposure, nine frames"
+        ),
         folder / "capture.png",
     )
-    for part, file, title in ((ideal, "frames.png", "Nine frames from one exposure"), (noisy, "noise.png", "The same with the noise of a sensor")):
+    for part, file, title in (
+        (ideal, "frames.png", "Nine frames from one exposure"),
+        (noisy, "noise.png", "The same with the noise of a sensor"),
+    ):
         videos = {"truth": truth, **{r.name: r.video for r in part}}
         figure = strip_figure(videos, frames=[0, 2, 4, 6, 8], psnr={r.name: r.whole.psnr for r in part}, title=title)
         plots.save(figure, folder / file)
     plots.save(error_figure({r.name: r.video for r in ideal}, truth, title="Where they err"), folder / "errors.png")
     curves = {r.name: [frame["psnr"] for frame in r.whole.per_frame] for r in results}
     plots.save(psnr_figure(curves, title="PSNR of every frame"), folder / "psnr.png")
-    write_animation(folder / "film.gif", {"truth": truth, blurred.name: blurred.video, coded.name: coded.video, pair.name: pair.video}, widest=320)
+    write_animation(
+        folder / "film.gif",
+        {"truth": truth, blurred.name: blurred.video, coded.name: coded.video, pair.name: pair.video},
+        widest=320,
+    )
 
 
 def _page(path: Path, results: list[Result]) -> None:
@@ -127,8 +136,8 @@ def _page(path: Path, results: list[Result]) -> None:
     table = Table(
         COLUMNS,
         [r.row() for r in results],
-        caption="Against the true frames, on sRGB values: PSNR of the nine-frame volume and of the middle frame in dB, SSIM with a Gaussian "
-        "window and range 1.",
+        caption="Against the true frames, on sRGB values: PSNR of the nine-frame volume and of the middle frame in dB, "
+        "SSIM with a Gaussian window and range 1.",
         command="c2b demo",
         best={"PSNR": "max", "middle frame": "max", "SSIM": "max"},
         formats={"PSNR": ".2f", "middle frame": ".2f", "SSIM": ".3f"},
@@ -140,18 +149,26 @@ def _page(path: Path, results: list[Result]) -> None:
             f"nine frames back at {pair.whole.psnr:.1f} dB, from the same light in the same exposure.",
             figures=[("film.gif", "Truth, and what each camera gives back."), ("frames.png", "Frames 0, 2, 4, 6 and 8.")],
         ),
-        Section("In numbers", "", table=table, figures=[("psnr.png", "Frame by frame."), ("errors.png", "Absolute error of three frames.")]),
+        Section(
+            "In numbers",
+            "",
+            table=table,
+            figures=[("psnr.png", "Frame by frame."), ("errors.png", "Absolute error of three frames.")],
+        ),
         Section(
             "How it is recorded",
-            "Under the impulse code each pixel of a 3x3 tile hands one frame to bucket 0 and the other eight to bucket 1, so that no light "
-            "is lost. The tile solve reads the nine frames off the tile, each registered to the pixel that saw it; the data step then "
+            "Under the impulse code each pixel of a 3x3 tile hands one frame to bucket 0 and the other eight to bucket 1, so that no "
+            "light is lost. The tile solve reads the nine frames off the tile, each registered to the pixel that saw it; the data step then "
             "makes their sum agree with what both buckets hold.",
-            figures=[("capture.png", "Both buckets, and a close-up with the tile."), ("code.png", "The code: which pixel collects when.")],
+            figures=[
+                ("capture.png", "Both buckets, and a close-up with the tile."),
+                ("code.png", "The code: which pixel collects when."),
+            ],
         ),
         Section(
             "With noise",
-            "The preset `cep-2019` has the noise of a real pixel: photon shot noise, 12 electrons of read noise, 12 bits. Its brightness "
-            "is given in electrons that white gives per sub-exposure.",
+            "The preset `cep-2019` has the noise of a real pixel: photon shot noise, 12 electrons of read noise, 12 bits. Its "
+            "brightness is given in electrons that white gives per sub-exposure.",
             figures=[("noise.png", "At 800, 100 and 20 electrons.")],
         ),
         Section(
@@ -159,8 +176,8 @@ def _page(path: Path, results: list[Result]) -> None:
             "The same on the command line; put your own high-speed video in the place of the scene.",
             facts={
                 "capture": f"c2b simulate {SCENE} two.c2b.ome.tif --channels rgb",
-                "reconstruct": "c2b reconstruct two.c2b.ome.tif two.mkv --method tile --consistent",
-                "score": f"c2b score two.mkv {SCENE}",
+                "reconstruct": "c2b reconstruct two.c2b.ome.tif two.mkv --method tile --consistent --response srgb",
+                "score": f"c2b score two.mkv {SCENE} --encode srgb",
                 "look": "c2b plot two.c2b.ome.tif two.png",
             },
         ),

@@ -39,7 +39,9 @@ def compare(*videos: str, rows: str = "", columns: str = "", light: tuple[float,
                 name, _, consistent = method.partition(" ")
                 made = recon.make(name, consistent=bool(consistent))
                 if not made.refusal(sensor):
-                    results = [one(video, sensor, made, rows, columns, "none" if white is None else "srgb") for video in videos or SCENES]
+                    results = [
+                        one(video, sensor, made, rows, columns, "none" if white is None else "srgb") for video in videos or SCENES
+                    ]
                     mean = np.mean(results, axis=0)
                     readout = "ideal" if white is None else f"{white:g} e-"
                     lines.append((readout, camera, method, f"{mean[0]:.2f}", f"{mean[1]:.3f}", f"{mean[2]:.2f}"))

@@ -1,6 +1,6 @@
 """One exposure of a two-bucket camera and its pseudo-inverse: in three lines, then by hand, then both agree.
 
-    python examples/two_bucket_pseudo_inverse.py
+python examples/two_bucket_pseudo_inverse.py
 """
 
 import numpy as np

@@ -332,8 +332,12 @@ def _solve_tiles(y, solve, p, q, low, first, last):
             k = 1
             while k + 8 <= K:
                 for j in range(w):
-                    left = (a[k] * pixels[k, j] + a[k + 1] * pixels[k + 1, j]) + (a[k + 2] * pixels[k + 2, j] + a[k + 3] * pixels[k + 3, j])
-                    right = (a[k + 4] * pixels[k + 4, j] + a[k + 5] * pixels[k + 5, j]) + (a[k + 6] * pixels[k + 6, j] + a[k + 7] * pixels[k + 7, j])
+                    left = (a[k] * pixels[k, j] + a[k + 1] * pixels[k + 1, j]) + (
+                        a[k + 2] * pixels[k + 2, j] + a[k + 3] * pixels[k + 3, j]
+                    )
+                    right = (a[k + 4] * pixels[k + 4, j] + a[k + 5] * pixels[k + 5, j]) + (
+                        a[k + 6] * pixels[k + 6, j] + a[k + 7] * pixels[k + 7, j]
+                    )
                     out[j] += left + right
                 k += 8
             while k < K:

@@ -22,11 +22,33 @@ PACKAGES = ("sensors", "recon", "c2b")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 FORBIDDEN = {"utils", "util", "helpers", "helper", "common", "core", "base", "misc", "tools", "lib"}
-HEAVY = ("numba", "scipy", "torch", "sklearn", "matplotlib", "av", "PIL", "tifffile", "dask", "zarr", "h5py", "skimage", "cyclopts")
+HEAVY = (
+    "numba",
+    "scipy",
+    "torch",
+    "sklearn",
+    "matplotlib",
+    "av",
+    "PIL",
+    "tifffile",
+    "dask",
+    "zarr",
+    "h5py",
+    "skimage",
+    "cyclopts",
+)
 MOST_LINES = 400
 OWNERS = {  # a format or plot belongs to one place
     "av": ("c2b/video/",),
-    "PIL": ("c2b/video/", "c2b/plots/", "c2b/code_files.py", "c2b/commands/", "c2b/demonstration.py", "c2b/report/", "c2b/scenes/"),
+    "PIL": (
+        "c2b/video/",
+        "c2b/plots/",
+        "c2b/code_files.py",
+        "c2b/commands/",
+        "c2b/demonstration.py",
+        "c2b/report/",
+        "c2b/scenes/",
+    ),
     "tifffile": ("c2b/video/", "c2b/captures/", "c2b/code_files.py"),
     "matplotlib": ("c2b/plots/", "c2b/report/", "c2b/commands/"),
     "numba": ("sensors/", "recon/", "c2b/"),

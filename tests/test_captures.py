@@ -181,6 +181,10 @@ def test_a_file_is_written_over_its_own_source(tmp_path):
     assert np.array_equal(read_capture(path).images, taken().images[1:3])
 
 
+#: Bytes from the start of a page at which to change a bit; the rows of a 1-bit code are padded.
+EXTRA = {True: (0, 5, 11), False: (0,)}
+
+
 def refused(path, **how):
     with pytest.raises(Refusal) as error:
         read_capture(path, **how)
@@ -208,20 +212,13 @@ def test_a_changed_byte_anywhere_that_counts_is_refused(tmp_path, name):
     whole = path.read_bytes()
     start, stop = whole.index(b'{"schema"') if b'{"schema"' in whole else whole.index(b"{&quot;schema"), whole.rindex(b"sha256")
     with tifffile.TiffFile(path) as tiff:
-        places = [series.pages[0].dataoffsets[0] + extra for series in tiff.series for extra in (0, 5, 11)]
+        places = [series.pages[0].dataoffsets[0] + extra for series in tiff.series for extra in EXTRA[series.dtype != bool]]
     rng = np.random.default_rng(0)
     for place in places + rng.integers(start, stop, 60).tolist():
         content = bytearray(whole)
-        content[place] ^= 1 << int(rng.integers(7))
+        content[place] ^= 0x80 if place in places else 1 << int(rng.integers(7))
         changed.write_bytes(content)
-        try:
-            again = read_capture(changed)
-        except Refusal as error:
-            assert "\n" not in str(error)
-        else:  # a bit of padding at the end of a row of a 1-bit code
-            assert again.sensor.digest == capture.sensor.digest and again.record == capture.record
-            assert np.array_equal(again.images, capture.images)
-            assert place in places
+        refused(changed)
 
 
 def test_changed_numbers_of_the_sensor_are_noticed(tmp_path):
@@ -294,7 +291,13 @@ def test_exposures_that_differ_or_lack_are_refused(tmp_path):
     capture = taken()
     path = tmp_path / "a.c2b.ome.tif"
     images = capture.images
-    for wrong in ([images[0], images[1, :, :-1]], [images[0], images[1].astype(np.float32)], [], images[:3], [*images, images[0]]):
+    for wrong in (
+        [images[0], images[1, :, :-1]],
+        [images[0], images[1].astype(np.float32)],
+        [],
+        images[:3],
+        [*images, images[0]],
+    ):
         with pytest.raises(Refusal):
             format_of(path).write(path, capture.sensor, iter(wrong), 4, capture.record)
         assert not list(tmp_path.iterdir())

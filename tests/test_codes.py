@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -84,7 +86,7 @@ def test_a_bump_opens_once_for_its_length(frames, p, q, length):
 
 def test_a_shifting_mask_moves_down_by_its_step():
     code = codes.make("shifting-mask:frames=5,tile=[9,4],step=2,seed=3")
-    for earlier, later in zip(code[:-1], code[1:], strict=True):
+    for earlier, later in pairwise(code):
         assert np.array_equal(later[2:], earlier[:-2])
     assert len({frame.tobytes() for frame in code}) == 5
     still = codes.make("shifting-mask:step=0")
@@ -177,7 +179,7 @@ GREY = np.random.default_rng(6).random((4, 5, 5)).astype(np.float32)
 def test_a_written_code_is_read_back(tmp_path, suffix, code):
     path = tmp_path / f"code{suffix}"
     if suffix == ".txt" and (code.ndim == 4 or code.dtype != np.uint8):
-        with pytest.raises(Refusal, match="use .npy"):
+        with pytest.raises(Refusal, match=r"use \.npy"):
             write_code(path, code)
         assert not list(tmp_path.iterdir())
         return
@@ -189,7 +191,7 @@ def test_a_written_code_is_read_back(tmp_path, suffix, code):
 
 def test_one_row_of_pixels_in_one_frame_is_no_text_file(tmp_path):
     """It would be read back as a flutter code."""
-    with pytest.raises(Refusal, match="use .npy"):
+    with pytest.raises(Refusal, match=r"use \.npy"):
         write_code(tmp_path / "code.txt", BINARY[:1, :1])
 
 
@@ -270,6 +272,6 @@ def test_other_content_is_refused(tmp_path):
         with pytest.raises(Refusal) as refused:
             codes.make(str(tmp_path / name))
         assert "\n" not in str(refused.value)
-    with pytest.raises(Refusal, match="cannot be written as .png"):
+    with pytest.raises(Refusal, match=r"cannot be written as \.png"):
         write_code(tmp_path / "code.png", BINARY)
     assert set(CODE_ONLY) < set(SUFFIXES)

@@ -56,7 +56,12 @@ def test_without_noise_the_estimate_explains_the_capture_and_moves_no_further(ki
 @pytest.mark.parametrize("white", LEVELS)
 @pytest.mark.parametrize(
     ("kind", "code"),
-    [(kind, code) for kind in (*sensors.SENSORS, *sensors.PRESETS) for code in CODES if kind not in ONE_CODE or code == "impulse"],
+    [
+        (kind, code)
+        for kind in (*sensors.SENSORS, *sensors.PRESETS)
+        for code in CODES
+        if kind not in ONE_CODE or code == "impulse"
+    ],
 )
 def test_no_method_is_made_worse_at_any_light(kind, code, white):
     sensor = noisy(kind, CODES[code], white)
@@ -107,7 +112,8 @@ def test_frames_known_for_certain_are_not_moved():
 
 def test_the_step_is_that_of_the_formula():
     """x + P A^T (A P A^T + Sigma)^-1 (y - A x), pixel by pixel in float64."""
-    sensor = sensors.make("two-bucket:leakage=[0.02,0.1]", codes.make("impulse"), origin=(1, 2), readout=Readout(white=50, read_noise=3))
+    readout = Readout(white=50, read_noise=3)
+    sensor = sensors.make("two-bucket:leakage=[0.02,0.1]", codes.make("impulse"), origin=(1, 2), readout=readout)
     truth = SCENES["rotating-camera"]
     capture = sensor.capture(truth, seed=0)
     P = np.random.default_rng(0).uniform(0.001, 0.05, truth.shape)

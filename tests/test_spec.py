@@ -48,7 +48,9 @@ def test_a_name_is_split_into_its_settings(text, name, settings):
     assert spec.parse(text) == (name, settings)
 
 
-@pytest.mark.parametrize("text", ["", "  ", ":a=1", "a:b", "a:=1", "a:b=1,b=2", "a:b=[1,2", 'a:b="1', "a:b=1,,c=2", "a:b=1,", "a:b=]"])
+@pytest.mark.parametrize(
+    "text", ["", "  ", ":a=1", "a:b", "a:=1", "a:b=1,b=2", "a:b=[1,2", 'a:b="1', "a:b=1,,c=2", "a:b=1,", "a:b=]"]
+)
 def test_a_malformed_name_is_refused_in_one_line(text):
     with pytest.raises(Refusal) as refused:
         spec.parse(text)
@@ -116,7 +118,14 @@ def test_what_is_given_cannot_be_set_by_text():
 
 @pytest.mark.parametrize(
     ("word", "file"),
-    [("impulse", False), ("impulse:tile=3", False), ("mask.npy", True), ("./mask", True), ("a/b", True), ("tile:ridge=0.1", False)],
+    [
+        ("impulse", False),
+        ("impulse:tile=3", False),
+        ("mask.npy", True),
+        ("./mask", True),
+        ("a/b", True),
+        ("tile:ridge=0.1", False),
+    ],
 )
 def test_a_word_with_a_slash_or_a_suffix_is_a_file(word, file):
     assert spec.is_file(word) is file
@@ -132,5 +141,5 @@ def test_a_word_with_a_slash_or_a_suffix_is_a_file(word, file):
 )
 def test_every_table_refuses_what_it_does_not_know(table, make):
     for text in ("nonsense", f"{next(iter(table))}:nonsense=1"):
-        with pytest.raises(Refusal, match="unknown .* 'nonsense'"):
+        with pytest.raises(Refusal, match=r"unknown .* 'nonsense'"):
             make(text)

@@ -153,7 +153,7 @@ def test_a_recording_that_fails_half_way_leaves_nothing_behind(tmp_path):
     np.save(tmp_path / "video.npy", video)
     video[13, 2, 3] = np.nan
     np.save(tmp_path / "broken.npy", video)
-    with pytest.raises(Refusal, match="NaN|finite"):
+    with pytest.raises(Refusal, match=r"NaN|finite"):
         streaming.simulate(open_recording(tmp_path / "broken.npy"), tmp_path / NAME, camera(), seed=0)
     assert not (tmp_path / NAME).exists() and len(list(tmp_path.iterdir())) == 2
 
@@ -163,5 +163,5 @@ def test_another_video_is_no_truth(tmp_path):
     capture = sensors.make("two-bucket", codes.make("impulse:tile=[2,3]")).capture(np.ones((30, H, W), np.float32), seed=0)
     write_capture(tmp_path / NAME, capture)
     made = streaming.Reconstruction(read_capture(tmp_path / NAME), recon.make("tile"), "tile", tmp_path / NAME)
-    with pytest.raises(Refusal, match="has 23 frames; .* shows frames up to 29"):
+    with pytest.raises(Refusal, match=r"has 23 frames; .* shows frames up to 29"):
         matched(made, recording)

@@ -37,13 +37,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_works_outside_the_checkout(site, tmp_path):
     surroundings = {**os.environ, "PYTHONPATH": str(site)}
-    done = subprocess.run([sys.executable, "-c", OUTSIDE], cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", OUTSIDE], cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     assert "from the wheel" in (tmp_path / "index.html").read_text()
 
 
 def test_wheel_holds_the_packages_and_their_data_and_nothing_else(site):
     assert {path.name for path in site.iterdir() if not path.name.endswith(".dist-info")} == {"c2b", "sensors", "recon"}
-    kept = {str(path.relative_to(ROOT)) for package in ("c2b", "sensors", "recon") for path in (ROOT / package).rglob("*") if path.is_file()}
+    kept = {
+        str(path.relative_to(ROOT))
+        for package in ("c2b", "sensors", "recon")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file()
+    }
     kept = {name for name in kept if "__pycache__" not in name}
     assert kept == {str(path.relative_to(site)) for path in site.rglob("*") if path.is_file() and ".dist-info" not in str(path)}

@@ -85,24 +85,21 @@ class OmeTiff:
         try:
             with tifffile.TiffFile(path) as tiff:
                 document = _annotation(tiff, path)
-                seal = document.pop("sha256")
+                if document.pop("sha256") != _seal(document) and verify:
+                    raise Refusal(f"{path} is damaged: its description is not what was written (its sha256 differs)")
                 series = {one.name: one for one in tiff.series}
                 arrays = {name: _array(series, name, facts, path) for name, facts in document["arrays"].items() if name != "meas"}
                 images = _mapped(series, document["arrays"]["meas"], path)
-                hashes = {name: facts["sha256"] for name, facts in document["arrays"].items()}
-                sensor, record = sensors.from_description(document["sensor"], arrays), dict(document["record"])
-        except Refusal:
-            raise
+            for name, array in {"meas": images, **arrays}.items():
+                if verify and _sha(array) != document["arrays"][name]["sha256"]:
+                    raise Refusal(f"{path} is damaged: {name} is not what was written (its sha256 differs)")
+            return Capture(images, sensors.from_description(document["sensor"], arrays), dict(document["record"]))
+        except Refusal as error:
+            raise error if str(path) in str(error) else Refusal(f"{path}: {error}") from None
         except Exception as error:  # whatever a damaged file makes the TIFF and XML readers raise
             raise Refusal(
                 f"{path} is damaged or cut short: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
             ) from None
-        if verify and seal != _seal(document):
-            raise Refusal(f"{path} is damaged: its description is not what was written (its sha256 differs)")
-        for name, array in {"meas": images, **arrays}.items():
-            if verify and _sha(array) != hashes[name]:
-                raise Refusal(f"{path} is damaged: {name} is not what was written (its sha256 differs)")
-        return Capture(images, sensor, record)
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -130,15 +127,16 @@ def _document(sensor: Sensor, record: Mapping[str, Any], sha: str, image: NDArra
 
 def _pages(first: NDArray, rest: Iterator[NDArray], count: int, sha: Any) -> Iterator[NDArray]:
     """Each bucket of each exposure as a page, hashed on its way to the disk."""
-    number = 0
-    for number, image in enumerate(chain([first], rest), 1):
+    came = 0
+    for image in chain([first], rest):
+        came += 1
         if image.shape != first.shape or image.dtype != first.dtype:
             raise Refusal(f"exposures differ: {image.dtype} {image.shape} after {first.dtype} {first.shape}")
         image = np.ascontiguousarray(image)
         sha.update(image.data)
         yield from image
-    if number != count:
-        raise Refusal(f"{number} exposures came where {count} were announced")
+    if came != count:
+        raise Refusal(f"{came} exposures came where {count} were announced")
 
 
 def _channels(sensor: Sensor) -> dict[str, Any]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def reconstruct(capture: Path, video: str, /, *, method: str = "tile", consistent: bool = False, exposures: str = "") -> None:
+def reconstruct(
+    capture: Path,
+    video: str,
+    /,
+    *,
+    method: str = "tile",
+    consistent: bool = False,
+    exposures: str = "",
+    response: str | None = None,
+) -> None:
     """Turn a capture back into video.
 
     Parameters
@@ -20,6 +29,8 @@ def reconstruct(capture: Path, video: str, /, *, method: str = "tile", consisten
         Follow it by the noise-weighted data step.
     exposures
         A part such as 0:10.
+    response
+        How .mkv, .mp4 and PNG are encoded: srgb, gamma:exponent=2.2, none. Default: as the source was.
     """
     import recon
     from c2b.captures import read_capture
@@ -38,7 +49,7 @@ def reconstruct(capture: Path, video: str, /, *, method: str = "tile", consisten
         raise Refusal(f"--exposures {exposures} leaves none of the exposures of {capture}")
     label = method + " --consistent" * consistent
     made = Reconstruction(taken, recon.make(method, consistent=consistent), label, capture)
-    write_video(video, made, response=taken.record.get("response", "none"), progress=progress)
+    write_video(video, made, response=response or taken.record.get("response", "none"), progress=progress)
     print(
         f"{video}: {counted(len(made), 'frame')} of {made.height}x{made.width} from {counted(len(taken), 'exposure')} by {label}"
     )

@@ -19,6 +19,7 @@ def score(
     window: Literal["gaussian", "uniform"] = "gaussian",
     data_range: float = 1.0,
     white: float | None = None,
+    encode: str | None = None,
     no_clip: bool = False,
 ) -> None:
     """Compare a video with the truth: PSNR and SSIM, with their conventions.
@@ -48,6 +49,8 @@ def score(
         From black to white.
     white
         The stored value of white in the truth, as for c2b simulate --white.
+    encode
+        Compare values encoded by srgb or gamma:exponent=2.2, where the source is linear; default: as the source stores them.
     no_clip
         Compare values outside of the data range as they are, instead of clipping them.
     """
@@ -57,7 +60,7 @@ def score(
 
     with open_video(str(video)) as made, open_video(truth, white=white) as source:
         size = (720, 1200) if protocol == "codedblurred" else None
-        ours, theirs = matched(made, source, size=size)
+        ours, theirs = matched(made, source, size=size, encode=encode)
     result = metrics.score(
         ours,
         theirs,
@@ -69,4 +72,6 @@ def score(
         order=order,
         protocol=protocol or "",
     )
+    result.conventions["size"] = "x".join(map(str, ours.shape[2:4]))
+    result.conventions["encoding"] = encode or made.record.get("response", "none")
     print(result.to_json() if json else result.line())
