@@ -157,9 +157,9 @@ def _page(path: Path, results: list[Result]) -> None:
         ),
         Section(
             "How it is recorded",
-            "Under the impulse code each pixel of a 3x3 tile hands one frame to bucket 0 and the other eight to bucket 1, so that no "
-            "light is lost. The tile solve reads the nine frames off the tile, each registered to the pixel that saw it; the data step then "
-            "makes their sum agree with what both buckets hold.",
+            "Under the impulse code each pixel of a 3x3 tile hands one frame to bucket 0 and the other eight to bucket 1: "
+            "no light is lost. The tile solve reads the nine frames off the tile, each registered to the pixel that saw it; the data "
+            "step then makes their sum agree with what both buckets hold.",
             figures=[
                 ("capture.png", "Both buckets, and a close-up with the tile."),
                 ("code.png", "The code: which pixel collects when."),
