@@ -72,6 +72,5 @@ def score(
         order=order,
         protocol=protocol or "",
     )
-    result.conventions["size"] = "x".join(map(str, ours.shape[2:4]))
     result.conventions["encoding"] = encode or made.record.get("response", "none")
     print(result.to_json() if json else result.line())
