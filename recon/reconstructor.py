@@ -66,6 +66,8 @@ class Reconstructor(ABC):
         Refusal
             If the method cannot serve the sensor; the line says why.
         """
+        if not len(capture):
+            raise Refusal("the capture holds no exposure")
         return np.stack([self._exposure(one) for one in capture])
 
     def save(self, path: str | Path) -> None:

@@ -45,13 +45,13 @@ NEVER_OPEN = 1e-6
 UNKNOWN = 1e12
 
 #: Floor of the variance within a tile, for scenes that have none.
-LEAST_TEXTURE = 1e-6
+LEAST_TEXTURE = 1e-4
 
 #: Ridge of a system per tile where none is given: with a random mask some tiles are always singular.
 RIDGE_PER_TILE = 0.1
 
-#: Ridge of a noisy capture where none is given.
-RIDGE_UNDER_NOISE = 0.3
+#: Ridge of a noisy capture where none is given: without noise, for noise as large as the texture, and at most.
+RIDGE_UNDER_NOISE, RIDGE_PER_NOISE, LARGEST_RIDGE = 0.1, 0.05, 3.0
 
 #: Periodic tiles up to this side are solved by one matrix; larger ones count as full-resolution masks.
 LARGEST_TILE = 32
@@ -155,9 +155,11 @@ class TileSolve(Reconstructor):
             noise = np.stack([np.where(np.isfinite(v), _typical(v), UNKNOWN) / texture for v in variance[:used]]).astype(
                 np.float32
             )
+        ridge = RIDGE_PER_TILE if variance is None else _ridge_under(float(np.median(noise[0])))  # type: ignore[index]
         weight = np.divide(1, count**2 + noise, out=np.zeros_like(count), where=count > NEVER_OPEN)
-        ridge = self.ridge if self.ridge is not None else RIDGE_PER_TILE if variance is None else RIDGE_UNDER_NOISE
-        low = solve_each_tile(np.ascontiguousarray(charge[:used]), shares, weight, tile, ridge)
+        low = solve_each_tile(
+            np.ascontiguousarray(charge[:used]), shares, weight, tile, ridge if self.ridge is None else self.ridge
+        )
         centre = np.tile([(side - 1) / 2 for side in tile], (sensor.frames, 1))
         return low, tile, centre, centre
 
@@ -190,7 +192,7 @@ def tile_matrix(
     R = A * per_count[:, None]
     w = np.ones_like(n) if noise is None else 1 / np.sqrt(1 + np.repeat(noise, p * q) * per_count**2)
     if ridge is None:
-        ridge = 0.0 if noise is None else RIDGE_UNDER_NOISE
+        ridge = 0.0 if noise is None else _ridge_under(noise[0])
     singular = np.linalg.svd(R, compute_uv=False)
     rank = int((singular > max(RCOND * singular[0], NEVER_OPEN)).sum())
     solve = _least_squares(R, np.where(open_rows, w, 0), ridge) * per_count
@@ -294,13 +296,28 @@ def _shares_on_pixels(sensor: Sensor, shape: tuple[int, ...]) -> NDArray[np.floa
 
 def _texture(sensor: Sensor, charge: NDArray, variance: NDArray, tile: tuple[int, int]) -> float:
     """Variance of the scene within a tile, by which the model is wrong without any noise: measured in the least noisy bucket."""
-    open_frames = np.maximum(sensor.expose(np.ones((sensor.frames, *charge.shape[1:]), np.float32))[: len(charge)], NEVER_OPEN)
-    noise = [_typical(v / n**2) for v, n in zip(variance, open_frames, strict=True)]
-    steadiest = int(np.argmin(noise))
+    count = sensor.expose(np.ones((sensor.frames, *charge.shape[1:]), np.float32))[: len(charge)]
+    opened = count > NEVER_OPEN
+    per_frame = np.divide(1, count, out=np.zeros_like(count), where=opened)
+    noise = [_typical(v) * float((f**2).sum() / max(o.sum(), 1)) for v, f, o in zip(variance, per_frame, opened, strict=True)]
+    steadiest = int(np.argmin([n if o.any() else UNKNOWN for n, o in zip(noise, opened, strict=True)]))
+    mean, seen = (_tiles(field[steadiest], tile) for field in (charge * per_frame, opened))
+    pixels = np.maximum(seen.sum((1, 3), keepdims=True), 1)
+    centred = (mean - mean.sum((1, 3), keepdims=True, where=seen) / pixels) ** 2
+    within = float((centred.sum((1, 3), where=seen) / np.maximum(pixels[:, 0, :, 0] - 1, 1)).mean(dtype=np.float64))
+    return max(within - noise[steadiest], LEAST_TEXTURE)
+
+
+def _tiles(field: NDArray, tile: tuple[int, int]) -> NDArray:
+    """A frame as (rows of tiles, p, columns of tiles, q); what is left over at the border is cut."""
     p, q = tile
-    mean = (charge[steadiest] / open_frames[steadiest])[: charge.shape[1] // p * p, : charge.shape[2] // q * q]
-    within = mean.reshape(mean.shape[0] // p, p, -1, q).var((1, 3)).mean(dtype=np.float64)
-    return max(float(within) - noise[steadiest], LEAST_TEXTURE)
+    h, w = field.shape[0] // p, field.shape[1] // q
+    return field[: h * p, : w * q].reshape(h, p, w, q)
+
+
+def _ridge_under(noise: float) -> float:
+    """The ridge where none is given: the noisier a frame's own sample is, the more its frame is taken from the others."""
+    return min(RIDGE_UNDER_NOISE + RIDGE_PER_NOISE * noise, LARGEST_RIDGE)
 
 
 def _typical(variance: NDArray) -> float:

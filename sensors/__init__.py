@@ -42,6 +42,8 @@ PRESETS = {
 def make(spec: str, code: Any, **settings: Any) -> Sensor:
     """A sensor from its name: ``sensors.make("two-bucket:leakage=0.02", code)`` or a preset, ``"cep-2019:white=100"``.
 
+    Settings are those of the sensor, its readout and its timing: ``"coded-pixel:white=200,read_noise=5,dead_frames=2"``.
+
     Parameters
     ----------
     spec : str
@@ -58,11 +60,12 @@ def make(spec: str, code: Any, **settings: Any) -> Sensor:
     """
     from sensors import preset
     from sensors import spec as grammar
+    from sensors.refusal import Refusal
 
     name, words = grammar.parse(spec)
-    if name in PRESETS:
-        return preset.make(name, words, code, **settings)
-    return grammar.make({**SENSORS, **dict.fromkeys(PRESETS, "")}, "sensor", spec, code, **settings)
+    if name not in SENSORS and name not in PRESETS:
+        raise Refusal(grammar.unknown("sensor", name, [*SENSORS, *PRESETS]))
+    return preset.make(name, words, code, **settings)
 
 
 def from_description(document: dict[str, Any], arrays: dict[str, Any]) -> Sensor:

@@ -51,9 +51,9 @@ class Capture:
 
     def __getitem__(self, exposures: slice) -> Capture:
         """A run of exposures as a capture of its own; nothing is read."""
-        start, _, step = exposures.indices(len(self))
-        if step != 1:
+        if not isinstance(exposures, slice) or exposures.step not in (None, 1):
             raise Refusal("exposures of a capture are taken in a row: capture[first:last]")
+        start, _, _ = exposures.indices(len(self))
         record = dict(self.record)
         if "frame_index" in record:
             record["frame_index"] = record["frame_index"][exposures]

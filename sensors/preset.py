@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from importlib.resources import files
 from typing import Any
 
@@ -25,12 +25,12 @@ GROUPS: dict[str, type] = {"readout": Readout, "timing": Timing}
 
 
 def make(name: str, words: Mapping[str, str], code: ArrayLike, **settings: Any) -> Sensor:
-    """The sensor of a preset with some of its numbers changed.
+    """The sensor of that name with some of its numbers changed.
 
     Parameters
     ----------
     name : str
-        Of `sensors.PRESETS`.
+        Of `sensors.PRESETS`, or of `sensors.SENSORS`, which is a preset with all numbers at their defaults.
     words : mapping of str to str
         Settings as text, of the sensor, its readout or its timing: ``{"white": "100", "leakage": "0.01"}``.
     code : array_like, (T, p, q)
@@ -44,14 +44,18 @@ def make(name: str, words: Mapping[str, str], code: ArrayLike, **settings: Any) 
     values = {group: {key: _value(entry) for key, entry in document.get(group, {}).items()} for group in parts}
     for key, text in words.items():
         if key not in owner:
-            raise Refusal(spec.unknown(f"setting of preset {name}", key, sorted(owner)))
-        values[owner[key]] |= spec.convert(parts[owner[key]], {key: text}, label=f"preset {name}")
-    groups = {group: part(**values[group]) for group, part in GROUPS.items()}
+            raise Refusal(spec.unknown(f"setting of {name}", key, sorted(owner)))
+        if owner[key] in settings:
+            raise Refusal(f"{key}={text} is a setting of the {owner[key]} of {name}, which is replaced as a whole; set it there")
+        values[owner[key]] |= spec.convert(parts[owner[key]], {key: text}, label=f"sensor {name}")
+    groups = {group: part(**values[group]) for group, part in GROUPS.items() if group not in settings}
     return kind(code, **{**values["sensor_settings"], **groups, **settings})
 
 
 def load(name: str) -> dict[str, Any]:
     """The document of a preset: its numbers with their provenance, for ``c2b list``, cards and capture files."""
+    if name not in sensors.PRESETS:
+        return {"sensor": name}
     folder, _, file = sensors.PRESETS[name].rpartition("/")
     return tomllib.loads(files("sensors").joinpath(folder.removeprefix("sensors/"), file).read_text(encoding="utf-8"))
 
@@ -63,11 +67,6 @@ def provenance(name: str, changed: Mapping[str, str]) -> dict[str, str]:
         key: str(entry["provenance"]) for group in ("sensor_settings", *GROUPS) for key, entry in document.get(group, {}).items()
     }
     return told | dict.fromkeys(changed, "given")
-
-
-def with_readout(sensor: Sensor, readout: Readout) -> Sensor:
-    """The same sensor under another readout."""
-    return replace(sensor, readout=readout)
 
 
 _ELSEWHERE = ("code", "readout", "timing", "colour", "origin")

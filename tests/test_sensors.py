@@ -560,6 +560,12 @@ def test_numbers_of_a_preset_are_changed_wherever_they_belong():
     assert sensor.readout.full_well == sensors.make("cep-2019", code).readout.full_well == 8400
     assert sensors.make("cep-2019", code, readout=Readout()).readout.ideal
     assert preset.provenance("cep-2019", {"white": "20"})["white"] == "given"
-    assert preset.with_readout(sensor, Readout()).readout.ideal
     with pytest.raises(Refusal, match="did you mean white"):
         sensors.make("cep-2019:wite=20", code)
+    with pytest.raises(Refusal, match="replaced as a whole"):
+        sensors.make("cep-2019:white=20", code, readout=Readout())
+
+
+def test_any_sensor_takes_settings_of_readout_and_timing():
+    sensor = sensors.make("coded-pixel:white=50,read_noise=3,dead_frames=2", CODES["impulse"])
+    assert (sensor.readout.white, sensor.readout.read_noise, sensor.period) == (50, 3, sensor.frames + 2)
