@@ -44,7 +44,7 @@ def make(name: str, words: Mapping[str, str], code: ArrayLike, **settings: Any) 
     values = {group: {key: _value(entry) for key, entry in document.get(group, {}).items()} for group in parts}
     for key, text in words.items():
         if key not in owner:
-            raise Refusal(spec.unknown(f"setting of {name}", key, sorted(owner)))
+            raise Refusal(spec.unknown(f"setting of sensor {name}", key, sorted(owner)))
         if owner[key] in settings:
             raise Refusal(f"{key}={text} is a setting of the {owner[key]} of {name}, which is replaced as a whole; set it there")
         values[owner[key]] |= spec.convert(parts[owner[key]], {key: text}, label=f"sensor {name}")
