@@ -112,7 +112,7 @@ def test_a_wrong_setting_names_what_would_be_right(text, says):
 def test_what_is_given_cannot_be_set_by_text():
     with pytest.raises(Refusal, match="unknown setting of sensor two-bucket 'code'"):
         sensors.make("two-bucket:code=1", np.ones((2, 1, 1)))
-    with pytest.raises(Refusal, match="readout=electrons is not"):
+    with pytest.raises(Refusal, match="unknown setting of sensor two-bucket 'readout'"):
         sensors.make("two-bucket:readout=electrons", np.ones((2, 1, 1)))
 
 
