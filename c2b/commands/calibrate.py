@@ -1,0 +1,75 @@
+"""``c2b calibrate``"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def calibrate(folder: Path, sensor: Path, /, *, plot: Path | None = None) -> None:
+    """Measure a sensor from darks, flats and coded captures.
+
+    Parameters
+    ----------
+    folder
+        With calibration.json, which says what each file is: {"sensor": "two-bucket", "bits": 12, "files": [{"file": "a.npy",
+        "kind": "dark", "exposure": 0.05}, ...]}; kinds: dark flat duty strobe parasitic gray-code mask-flat.
+    sensor
+        NAME.json, for --sensor NAME.json; maps go beside it as NAME.*.npy.
+    plot
+        Photon-transfer curve; .png .svg .pdf.
+    """
+    from c2b.calibration_folder import calibrate_folder
+    from c2b.commands import counted, progress, table
+    from c2b.plots import FIGURE_SUFFIXES
+    from c2b.sensor_file import write_sensor
+    from sensors.refusal import Refusal
+
+    if sensor.suffix.lower() != ".json":
+        raise Refusal(f"a sensor file is called NAME.json, not {sensor.name}")
+    if sensor.resolve() == (folder / "calibration.json").resolve():
+        raise Refusal(f"{sensor} is the input and would be overwritten; give the output another name")
+    if plot is not None and plot.suffix.lower() not in FIGURE_SUFFIXES:
+        raise Refusal(f"cannot write a figure as {plot.name}; name it {plot.stem}{' or '.join(FIGURE_SUFFIXES)}")
+    measured = calibrate_folder(folder, progress=progress)
+    if plot is not None and measured.found.curve is None:
+        raise Refusal("there is no photon-transfer curve to plot: the folder holds no flats of at least two frames")
+    maps = write_sensor(sensor, measured.document, measured.maps)
+    table(("", "value", "95 % interval", "how"), _rows(measured.document), title="Measured")
+    if missing := measured.document["not_measured"]:
+        table(("", "why"), missing.items(), title="Not measured")
+    for axis, one in measured.document.get("registration", {}).items():
+        way = "falling" if one["flipped"] else "rising"
+        print(f"code memory, {axis}s: address {one['offset']} {way}, {100 * one['agreement']:.4g} % of the pixels agree")
+    if plot is not None and measured.found.curve is not None:
+        _draw(measured, plot, str(folder))
+    print(f"{sensor}: sensor file of {folder}, {counted(len(maps), 'map')} beside it; use it as --sensor {sensor}")
+
+
+def _rows(document: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    for group in ("sensor_settings", "readout", "measured"):
+        for name, entry in document[group].items():
+            if entry["provenance"] == "measured":
+                yield name, _text(entry["value"]), _interval(entry["interval"]), entry["source"]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return f"{len(value)}x{len(value)} matrix" if isinstance(value[0], list) else ", ".join(map(_text, value))
+    return f"{value:.4g}"
+
+
+def _interval(pair: Any) -> str:
+    if not isinstance(pair[0], list):
+        return f"{pair[0]:.4g} .. {pair[1]:.4g}"
+    return "in the file" if isinstance(pair[0][0], list) else ", ".join(map(_interval, pair))
+
+
+def _draw(measured: Any, plot: Path, folder: str) -> None:
+    from c2b.plots import save
+    from c2b.plots.photon_transfer_picture import photon_transfer_figure
+
+    title = measured.document["title"] or Path(folder).name
+    save(photon_transfer_figure(measured.found.curve, title="Photon transfer", subtitle=title), plot)
+    print(f"{plot}: photon-transfer curve")
