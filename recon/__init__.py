@@ -5,6 +5,7 @@ pseudo_inverse.py       the video of least energy that explains the capture
 tile_solve.py           uniform intensity within a tile, one unknown per frame
 registration.py         low-resolution frames back to full size, each from where its samples truly lie
 consistency.py          the noise-weighted data step, after any method
+demosaicing.py          one colour per pixel to three, after the solve of each phase of a mosaic
 metrics.py              PSNR and SSIM, with their conventions named
 """
 

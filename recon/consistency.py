@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from recon.reconstructor import Reconstructor
+from recon.reconstructor import Reconstructor, needs_local
+from sensors.bucket_gram import symmetric_inverse
 from sensors.capture import Capture
 from sensors.exposure import combine
-from sensors.sensor import Sensor, symmetric_inverse
+from sensors.sensor import Sensor
 
 #: The error variance P is measured over windows of so many pixels: small enough to tell moving from static regions.
 WINDOW = 9
@@ -38,8 +39,8 @@ class Consistent(Reconstructor):
         self.also = method.also  # type: ignore[misc]
 
     def refusal(self, sensor: Sensor) -> str:
-        """That of the method."""
-        return self.method.refusal(sensor)
+        """That of the method; and exposures that share frames cannot be corrected one by one."""
+        return needs_local(sensor, "the data step") or self.method.refusal(sensor)
 
     def fit(self, clips: Iterable[NDArray], sensors: Any, **settings: Any) -> Self:
         """That of the method."""

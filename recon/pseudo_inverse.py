@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from recon.reconstructor import Reconstructor
+from recon.reconstructor import Reconstructor, in_colour
 from sensors.capture import Capture
 
 
@@ -19,6 +19,13 @@ class PseudoInverse(Reconstructor):
     """
 
     halo: ClassVar[int | None] = 0
+
+    def reconstruct(self, capture: Capture) -> NDArray[np.float32]:
+        """The video of every exposure; where exposures share frames, of all exposures together."""
+        if capture.sensor.local or not len(capture):
+            return super().reconstruct(capture)
+        solved = [plane.sensor.pseudo_inverse(plane.charge) for plane in capture.planes()]
+        return np.stack([in_colour([plane[n] for plane in solved], capture.sensor) for n in range(len(capture))])
 
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensors.capture import Capture
+from sensors.colour_filter import interleave
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
@@ -82,8 +83,25 @@ class Reconstructor(ABC):
         sensor = one.sensor.at(0)
         if reason := self.refusal(sensor):
             raise Refusal(reason)
-        planes = [self.solve(plane) for plane in Capture(one.images, sensor, one.record).planes()]
-        return planes[0] if sensor.colour == "mono" else np.stack(planes, axis=-1)
+        return in_colour([self.solve(plane) for plane in Capture(one.images, sensor, one.record).planes()], sensor)
+
+
+def in_colour(planes: list[NDArray[np.float32]], sensor: Sensor) -> NDArray[np.float32]:
+    """The frames (K, H, W[, 3]) of what was solved plane by plane (see `Capture.planes`); a mosaic is demosaicked."""
+    if sensor.colour == "mono":
+        return planes[0]
+    if sensor.colour == "rgb":
+        return np.stack(planes, axis=-1)
+    from recon.demosaicing import demosaic
+
+    return demosaic(interleave(planes), sensor.colour, sensor.origin)
+
+
+def needs_local(sensor: Sensor, method: str) -> str:
+    """Why a method that takes pixels and exposures apart cannot serve the sensor; empty if it can."""
+    if sensor.local:
+        return ""
+    return f"{method} takes exposures apart, and those of this sensor share frames; use pseudo-inverse without --consistent"
 
 
 def apply_to_exposures(method: Callable[[Capture], Any], capture: Capture) -> NDArray:

@@ -28,8 +28,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from recon.reconstructor import Reconstructor, apply_to_exposures
+from recon.reconstructor import Reconstructor, apply_to_exposures, needs_local
 from recon.registration import tile_starts, upsample
+from sensors.bucket_gram import window
 from sensors.capture import Capture
 from sensors.kernel import FLAGS, rows
 from sensors.refusal import Refusal
@@ -103,13 +104,15 @@ class TileSolve(Reconstructor):
 
     def refusal(self, sensor: Sensor) -> str:
         """A periodic tile that does not determine all frames needs a ridge; says its rank and condition."""
+        if reason := needs_local(sensor, "tile solve"):
+            return reason
         if not self._periodic(sensor) or self.ridge:
             return ""
         found = tile_matrix(sensor.at(0), (0, 0), self._used(sensor), self.ridge, None)
         if found.rank == sensor.frames:
             return ""
         return (
-            f"a {'x'.join(map(str, sensor.code.shape[-2:]))} tile determines {found.rank} of {sensor.frames} frames "
+            f"a {'x'.join(map(str, sensor.tile))} tile determines {found.rank} of {sensor.frames} frames "
             f"(condition {found.condition:.3g}); take a code with fewer frames or a larger tile, or tile:ridge=0.01"
         )
 
@@ -125,7 +128,7 @@ class TileSolve(Reconstructor):
     def _low(self, capture: Capture) -> tuple[NDArray[np.float32], tuple[int, int], NDArray, NDArray]:
         """The low-resolution frames, the tile, and where in it a frame is sampled: in whole tiles and in the last of an axis."""
         sensor, charge = capture.sensor, capture.charge[0]
-        tile = sensor.code.shape[-2:] if self._periodic(sensor) else (self._side(sensor),) * 2
+        tile = sensor.tile if self._periodic(sensor) else (self._side(sensor),) * 2
         if charge.shape[1] < tile[0] or charge.shape[2] < tile[1]:
             raise Refusal(
                 f"a frame of {charge.shape[1]}x{charge.shape[2]} is smaller than the tile of {tile[0]}x{tile[1]} pixels"
@@ -164,7 +167,7 @@ class TileSolve(Reconstructor):
         return low, tile, centre, centre
 
     def _periodic(self, sensor: Sensor) -> bool:
-        return max(sensor.code.shape[-2:]) <= LARGEST_TILE and sensor.mixing.shape[2:] == (1, 1) and sensor.local
+        return max(sensor.tile) <= LARGEST_TILE and sensor.mixing.shape[2:] == (1, 1) and not sensor.late_rows
 
     def _used(self, sensor: Sensor) -> int:
         return sensor.buckets if self.buckets == "both" else 1
@@ -181,7 +184,7 @@ def tile_matrix(
 
     ``noise`` is the variance of each, relative to that of the scene within a tile.
     """
-    p, q = sensor.code.shape[-2:]
+    p, q = sensor.tile
     shares = np.roll(sensor.exposure.astype(np.float64), (-origin[0], -origin[1]), (-2, -1))
     shares = np.broadcast_to(shares, (*shares.shape[:2], p, q))
     shares = np.einsum("bc,ctij->btij", sensor.mixing[:, :, 0, 0], shares)[:buckets]
@@ -288,7 +291,7 @@ def _shares_on_pixels(sensor: Sensor, shape: tuple[int, ...]) -> NDArray[np.floa
     shares = shares[..., (np.arange(width) + column) % shares.shape[-1]].astype(np.float32)
     mixing = sensor.mixing.astype(np.float32)
     if mixing.shape[2:] != (1, 1):
-        mixing = mixing[..., row : row + height, column : column + width]
+        mixing = window(mixing, (row, column), shape)
     if np.array_equal(mixing[..., 0, 0], np.eye(len(mixing))) and mixing.shape[2:] == (1, 1):
         return shares
     return np.einsum("bchw,cthw->bthw", np.broadcast_to(mixing, (*mixing.shape[:2], height, width)), shares)

@@ -3,12 +3,20 @@
 The files in the order the light travels::
 
     sensor.py               Sensor: the code, what the buckets make of it, and the one forward model
-    conventional.py coded_pixel.py two_bucket.py flutter_shutter.py     the sensors: which bucket collects when
+    conventional.py coded_pixel.py two_bucket.py flutter_shutter.py rolling_shutter.py      the sensors: which bucket collects when
+    colour_filter.py        one colour per pixel, and the phases of the mosaic
+    temporal_response.py    lag between sub-exposures, and rows that are late
     exposure.py             light to charge, and its adjoint (numba)
+    bucket_gram.py          A A^T between the buckets of a pixel, and its inverse
     shot_noise.py fixed_pattern.py readout.py                           charge to electrons to DN
     capture.py              Capture: what was read out, and the sensor that took it
+    companding.py           the stored code, where it has fewer bits than the converter
+    photometry.py           lux, lens and pixel to electrons at white
+    code_link.py            which codes reach the chip, and how fast
+    identity.py             what makes a sensor, written down; its digest
     preset.py presets/      sensors with names, from data files
     timing.py               when the sub-exposures happen
+    calibration/            darks, flats and strobes to the numbers of a sensor, each with its interval
     kernel.py               how numba kernels are compiled and threaded
     spec.py refusal.py      the grammar of names, and the one error of the user
 
@@ -27,6 +35,7 @@ SENSORS = {
     "coded-pixel": "sensors.coded_pixel:CodedPixel",
     "flutter-shutter": "sensors.flutter_shutter:FlutterShutter",
     "conventional": "sensors.conventional:Conventional",
+    "rolling-shutter": "sensors.rolling_shutter:RollingShutter",
 }
 
 READOUTS = {
@@ -35,7 +44,16 @@ READOUTS = {
 }
 
 PRESETS = {
+    "pdc-2017": "sensors/presets/pdc-2017.toml",
+    "c2b-2018": "sensors/presets/c2b-2018.toml",
     "cep-2019": "sensors/presets/cep-2019.toml",
+    "cep-2023": "sensors/presets/cep-2023.toml",
+    "cep-vga-2026": "sensors/presets/cep-vga-2026.toml",
+    "machine-vision": "sensors/presets/machine-vision.toml",
+    "sci-bench": "sensors/presets/sci-bench.toml",
+    "sony-a7s2": "sensors/presets/sony-a7s2.toml",
+    "canon-5d4": "sensors/presets/canon-5d4.toml",
+    "nikon-d850": "sensors/presets/nikon-d850.toml",
 }
 
 

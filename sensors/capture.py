@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sensors import colour_filter
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
@@ -83,15 +84,21 @@ class Capture:
         return self._per_bucket(lambda images: self.sensor.readout.variance(images, duration=self.sensor.duration))
 
     def planes(self) -> list[Capture]:
-        """The colour planes as mono captures; a mono capture is its own only plane."""
+        """The colour planes, or the four phases of a mosaic, as mono captures; a mono capture is its own only plane.
+
+        The sensor of a phase has every second pixel of the code: where the side of a tile is odd, the whole tile permuted.
+        """
         if self.sensor.colour == "mono":
             return [self]
+        if self.sensor.colour in colour_filter.PATTERNS:
+            images = colour_filter.planes(self.images)
+            return [Capture(image, sensor, self.record) for image, sensor in zip(images, self.sensor.phases, strict=True)]
         mono = replace(self.sensor, colour="mono")
         return [Capture(self.images[..., c], mono, self.record) for c in range(3)]
 
     def _per_bucket(self, measure: Any) -> NDArray[np.float32]:
         """``measure`` wants the bucket axis third from the end."""
         images = np.asarray(self.images)
-        if self.sensor.colour == "mono":
+        if self.sensor.colour != "rgb":
             return measure(images)
         return np.stack([measure(images[..., c]) for c in range(3)], axis=-1)

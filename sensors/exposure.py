@@ -6,7 +6,7 @@ symbol  meaning                                               shape
 x       video, irradiance of each sub-exposure, 1 = white     (T, H, W)
 S       share of a sub-exposure that a bucket collects, 0..1  (B, T, p, q)
 y       charge, in white sub-exposures                        (B, H, W)
-G       a small matrix per pixel between buckets              (B, B, p, q)
+G       a small matrix per pixel between buckets              (B, C, p, q)
 ======  ====================================================  ==================
 
     y[b, i, j] = sum_t S[b, t, (i + i0) mod p, (j + j0) mod q] x[t, i, j]
@@ -98,14 +98,18 @@ def combine(charge: NDArray, matrix: NDArray, origin: tuple[int, int]) -> NDArra
 
     Parameters
     ----------
-    charge : ndarray, (B, H, W)
-    matrix : ndarray, (B, B, p, q)
+    charge : ndarray, (C, H, W)
+    matrix : ndarray, (B, C, p, q)
         One matrix for all (p = q = 1), per tile pixel, or per pixel of the chip.
+
+    Returns
+    -------
+    ndarray, (B, H, W)
     """
     dtype = _float_type(charge)
     charge = np.ascontiguousarray(charge)
     _, height, width = charge.shape
-    out = np.empty(charge.shape, dtype)
+    out = np.empty((len(matrix), height, width), dtype)
     rows(_combine, height, charge, periodic_columns(matrix.astype(dtype), width, origin[1]), origin[0], out, work=charge.size)
     return out
 
@@ -234,12 +238,12 @@ def _sum_adjoint(y, s, i0, x, first, last):
 @numba.njit(**FLAGS)
 def _combine(y, g, i0, out, first, last):
     """out_b = sum_c g_bc y_c."""
-    B, _, P, W = g.shape
+    B, C, P, W = g.shape
     for i in range(first, last):
         p = (i + i0) % P
         for b in range(B):
             for j in range(W):
                 out[b, i, j] = g[b, 0, p, j] * y[0, i, j]
-            for c in range(1, B):
+            for c in range(1, C):
                 for j in range(W):
                     out[b, i, j] += g[b, c, p, j] * y[c, i, j]

@@ -1,7 +1,10 @@
 """Sensors with names: data files whose every number says whether it is published, measured or assumed, and where it stands.
 
 A preset is a TOML file: ``sensor`` names the entry of `SENSORS`; then one table per group (``sensor_settings``, ``readout``,
-``timing``), each number as ``{ value, provenance, source }``.
+``timing``, ``photometry``, ``code_link``), each number as ``{ value, provenance, source }``.
+
+Photometry and code link are no parts of the sensor they make: the first turns lux into the readout's electrons at white, the second
+refuses the codes that the chip cannot do.
 """
 
 from __future__ import annotations
@@ -16,12 +19,17 @@ from numpy.typing import ArrayLike
 
 import sensors
 from sensors import spec
+from sensors.code_link import CodeLink
+from sensors.photometry import Photometry
 from sensors.readout import Readout
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 from sensors.timing import Timing
 
+#: Fields of a sensor, and what stands beside it: the names of the tables in a preset.
 GROUPS: dict[str, type] = {"readout": Readout, "timing": Timing}
+BESIDE: dict[str, type] = {"photometry": Photometry, "code_link": CodeLink}
+PROVENANCE = ("published", "measured", "assumed")
 
 
 def make(name: str, words: Mapping[str, str], code: ArrayLike, **settings: Any) -> Sensor:
@@ -32,14 +40,20 @@ def make(name: str, words: Mapping[str, str], code: ArrayLike, **settings: Any) 
     name : str
         Of `sensors.PRESETS`, or of `sensors.SENSORS`, which is a preset with all numbers at their defaults.
     words : mapping of str to str
-        Settings as text, of the sensor, its readout or its timing: ``{"white": "100", "leakage": "0.01"}``.
+        Settings as text, of the sensor or any group: ``{"white": "100", "leakage": "0.01"}``; ``lux`` instead of ``white`` where
+        pixel pitch and quantum efficiency are known: ``{"lux": "1000", "f_number": "2"}``.
     code : array_like, (T, p, q)
     **settings
         Further parameters of the sensor; a ``readout`` given here replaces that of the preset.
+
+    Raises
+    ------
+    Refusal
+        If a setting is unknown or out of its range, or the code link cannot do the code.
     """
     document = load(name)
     kind = spec.find(sensors.SENSORS, "sensor", document["sensor"])
-    parts: dict[str, Any] = {"sensor_settings": kind, **GROUPS}
+    parts: dict[str, Any] = {"sensor_settings": kind, **GROUPS, **BESIDE}
     owner = {f.name: group for group, part in parts.items() for f in fields(part) if f.name not in _ELSEWHERE}
     values = {group: {key: _value(entry) for key, entry in document.get(group, {}).items()} for group in parts}
     for key, text in words.items():
@@ -48,8 +62,16 @@ def make(name: str, words: Mapping[str, str], code: ArrayLike, **settings: Any) 
         if owner[key] in settings:
             raise Refusal(f"{key}={text} is a setting of the {owner[key]} of {name}, which is replaced as a whole; set it there")
         values[owner[key]] |= spec.convert(parts[owner[key]], {key: text}, label=f"sensor {name}")
+    light = Photometry(**values["photometry"])
+    _one_way_to_say_how_bright(light, words, settings)
+    if light.lux is not None:
+        timing = settings.get("timing") or Timing(**values["timing"])
+        values["readout"]["white"] = light.white(timing.sub_exposure)
     groups = {group: part(**values[group]) for group, part in GROUPS.items() if group not in settings}
-    return kind(code, **{**values["sensor_settings"], **groups, **settings})
+    chip = kind(code, **{**values["sensor_settings"], **groups, **settings})
+    if reason := CodeLink(**values["code_link"]).refusal(chip.code, chip.timing.sub_exposure):
+        raise Refusal(f"{name} cannot do this: {reason}")
+    return chip
 
 
 def load(name: str) -> dict[str, Any]:
@@ -64,12 +86,27 @@ def provenance(name: str, changed: Mapping[str, str]) -> dict[str, str]:
     """Setting to ``published | measured | assumed | given`` for a preset of which some numbers were changed."""
     document = load(name)
     told = {
-        key: str(entry["provenance"]) for group in ("sensor_settings", *GROUPS) for key, entry in document.get(group, {}).items()
+        key: str(entry["provenance"])
+        for group in ("sensor_settings", *GROUPS, *BESIDE)
+        for key, entry in document.get(group, {}).items()
     }
-    return told | dict.fromkeys(changed, "given")
+    return told | dict.fromkeys([*changed, *(["white"] if "lux" in changed else [])], "given")
 
 
-_ELSEWHERE = ("code", "readout", "timing", "colour", "origin")
+def _one_way_to_say_how_bright(light: Photometry, words: Mapping[str, str], settings: Mapping[str, Any]) -> None:
+    """Either electrons at white or lux, never both, and no lens without light."""
+    given = [key for key in words if key in {f.name for f in fields(Photometry)}]
+    if given and light.lux is None:
+        raise Refusal(
+            f"{given[0]}={words[given[0]]} needs lux, the illuminance of the scene; without it white is given in electrons"
+        )
+    if light.lux is not None and "white" in words:
+        raise Refusal(f"white={words['white']} and lux={light.lux:g} both say how bright white is; give one of them")
+    if light.lux is not None and "readout" in settings:
+        raise Refusal(f"lux={light.lux:g} sets the white of the readout, which is replaced as a whole; set white there")
+
+
+_ELSEWHERE = ("code", "readout", "timing", "colour", "origin", "lattice")
 
 
 def _value(entry: Any) -> Any:

@@ -2,8 +2,9 @@
 
 In the order in which it happens, for each bucket of each pixel (y: charge in white sub-exposures)::
 
-    electrons = Poisson(prnu * white * y + dark current * duration)
-    DN        = round(gain * (min(electrons, full well) + dsnu + read noise) + black level), limited to 0 .. 2**bits - 1
+    electrons = Poisson(prnu * white * y + (dark current + hot pixel) * duration)
+    held      = e - nonlinearity * e**2 / full well,  e = min(electrons, full well)
+    DN        = round(gain * (held + dsnu + read noise + row noise) + black level), limited to 0 .. 2**bits - 1, companded
 
 Charge is clipped before the noise of the amplifier is added and the black level comes before the limits of the converter, so that
 noise keeps its mean of zero in the dark. One Poisson variable per bucket is exact: a Poisson stream split between buckets is as
@@ -22,10 +23,11 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sensors.fixed_pattern import dsnu_map, prnu_map
+from sensors.companding import compression_table, expansion_table, look_up, step_table
+from sensors.fixed_pattern import dsnu_map, hot_pixel_map, prnu_map
 from sensors.kernel import FLAGS, rows
 from sensors.refusal import Refusal
-from sensors.shot_noise import normal_kernel, poisson_kernel, stream_key
+from sensors.shot_noise import normal, normal_kernel, poisson_kernel, stream_key, tukey_deviation, tukey_kernel
 
 #: One number for all buckets, or one per bucket.
 Electrons = float | tuple[float, ...]
@@ -56,7 +58,18 @@ class Readout:
     bits : int, optional
         Of the converter, 1 to 16. None: neither rounded nor limited.
     serial : int
-        Which specimen of the sensor; fixes the maps behind ``prnu`` and ``dsnu``.
+        Which specimen of the sensor; fixes the maps behind ``prnu``, ``dsnu`` and ``hot_pixels``.
+    row_noise : float or tuple
+        Electrons rms that all pixels of a row of one image share, new in each exposure.
+    tukey_lambda : float, optional
+        Exponent of Tukey's lambda distribution (ELD; see `sensors.shot_noise.tukey_lambda`), -0.3 to 2: the read noise, still of
+        ``read_noise`` electrons rms, has tails that are the heavier the smaller it is. None: Gaussian.
+    hot_pixels, hot_current : float
+        Part of the pixels that are hot, and the electrons per second that these gather beyond the dark current.
+    nonlinearity : float
+        Part of its response that a bucket has lost when it is full, below 0.5; needs ``full_well``.
+    companded_bits : int, optional
+        Bits in which the converter's are stored (see `sensors.companding`), fewer than ``bits``. None: stored as they are.
 
     Raises
     ------
@@ -74,6 +87,12 @@ class Readout:
     black_level: Electrons = 0.0
     bits: int | None = None
     serial: int = 0
+    row_noise: Electrons = 0.0
+    tukey_lambda: float | None = None
+    hot_pixels: float = 0.0
+    hot_current: float = 0.0
+    nonlinearity: float = 0.0
+    companded_bits: int | None = None
 
     def __post_init__(self) -> None:
         for name, (words, least_is_allowed, per_bucket) in _NUMBERS.items():
@@ -84,7 +103,18 @@ class Readout:
             raise Refusal(f"readout: bits is a whole number from 1 to 16, or none, not {self.bits!r}")
         if not (_whole(self.serial) and self.serial >= 0):
             raise Refusal(f"readout: serial is a whole number from 0 on, not {self.serial!r}")
-        for name in ("bits", "serial"):
+        if self.tukey_lambda is not None:
+            object.__setattr__(self, "tukey_lambda", _exponent(self.tukey_lambda))
+        for name, limit in (("hot_pixels", 1.0), ("nonlinearity", 0.5)):
+            if not getattr(self, name) < limit:
+                raise Refusal(f"readout: {name}={getattr(self, name):g} is out of range; needed: 0 <= {name} < {limit:g}")
+        if self.nonlinearity and self.full_well is None:
+            raise Refusal("readout: nonlinearity is the response lost at full well: give full_well")
+        if self.companded_bits is not None and not (_whole(self.companded_bits) and 1 <= self.companded_bits < (self.bits or 0)):
+            raise Refusal(
+                f"readout: companded_bits is a whole number below bits={self.bits}, or none, not {self.companded_bits!r}"
+            )
+        for name in ("bits", "serial", "companded_bits"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, int(getattr(self, name)))
         if self.white is None:
@@ -98,11 +128,16 @@ class Readout:
         return self.white is None
 
     @property
+    def stored_bits(self) -> int | None:
+        """Of what is read out: those of the converter, or fewer behind companding. None: neither rounded nor limited."""
+        return self.companded_bits or self.bits
+
+    @property
     def dtype(self) -> np.dtype:
         """Of what is read out: uint8 or uint16 behind a converter, else float32."""
-        if self.bits is None:
+        if self.stored_bits is None:
             return np.dtype(np.float32)
-        return np.dtype(np.uint8 if self.bits <= 8 else np.uint16)
+        return np.dtype(np.uint8 if self.stored_bits <= 8 else np.uint16)
 
     def read_out(
         self,
@@ -151,12 +186,15 @@ class Readout:
             return out
         dark = self._dark(len(charge), duration)
         for bucket in range(len(charge)):
-            key = stream_key(_NOISE, seed, exposure, lane, bucket)
-            self._read_bucket(charge[bucket], key, bucket, len(charge), lane, origin, dark[bucket], out[bucket])
+            words = (seed, exposure, lane, bucket)
+            hot = self.hot_current * duration if self.hot_pixels else 0.0
+            self._read_bucket(charge[bucket], words, len(charge), origin, dark[bucket], hot, out[bucket])
         return out
 
     def charge(self, images: ArrayLike, *, duration: float = 0.0) -> NDArray[np.float32]:
         """DN back to charge in white sub-exposures: the inverse of the mean of `read_out` below saturation. See also `variance`.
+
+        Response and companding are undone; what hot pixels and rows add, and the fixed pattern, stays in.
 
         Parameters
         ----------
@@ -179,8 +217,9 @@ class Readout:
     def variance(self, images: ArrayLike, *, duration: float = 0.0) -> NDArray[np.float32]:
         """Variance of `charge`, estimated from the images themselves; infinite where a bucket or the converter is saturated.
 
-        Shot noise of the measured electrons, read noise, rounding, and the fixed pattern that `charge` leaves in: PRNU and DSNU.
-        A bucket counts as saturated within three standard deviations (read noise, rounding, DSNU) of its full well.
+        Shot noise of the measured electrons, read and row noise, rounding, and the fixed pattern that `charge` leaves in: PRNU and
+        DSNU; all but the first and PRNU divided by the squared slope of the response. A bucket counts as saturated within three
+        standard deviations (of these, without shot noise and PRNU) of its full well.
 
         Parameters
         ----------
@@ -198,40 +237,56 @@ class Readout:
         electrons = self._electrons(images)
         buckets = electrons.shape[-3]
         dark = _column(self._dark(buckets, duration))
-        rounding = 0.0 if self.bits is None else 1 / 12
-        floor = [
-            read**2 + rounding / gain**2 + self.dsnu**2
-            for read, gain in zip(self._of_bucket("read_noise", buckets), self._of_bucket("gain", buckets), strict=True)
-        ]
+        floor = self._floor(images, electrons, buckets)
         shot = np.maximum(electrons, 0)
         light = np.maximum(shot - dark, 0)
-        variance = shot + _column(floor) + np.square(np.float32(self.prnu) * light)
+        variance = shot + floor + np.square(np.float32(self.prnu) * light)
         variance *= np.float32(1 / self.white**2)
         if self.full_well is not None:
-            nearly = [full - 3 * math.sqrt(f) for full, f in zip(self._of_bucket("full_well", buckets), floor, strict=True)]
-            variance[electrons >= _column(nearly)] = np.inf
-        if self.bits is not None:
-            variance[images >= 2**self.bits - 1] = np.inf
+            nearly = _column(self._of_bucket("full_well", buckets)) - 3 * np.sqrt(floor)
+            variance[electrons >= nearly] = np.inf
+        if self.stored_bits is not None:
+            variance[images >= 2**self.stored_bits - 1] = np.inf
         return variance
+
+    def _floor(self, images: NDArray, electrons: NDArray[np.float32], buckets: int) -> NDArray[np.float32]:
+        """Variance in squared electrons that needs no light: (B, 1, 1), or that of each sample."""
+        gains = self._of_bucket("gain", buckets)
+        noises = zip(self._of_bucket("read_noise", buckets), self._of_bucket("row_noise", buckets), gains, strict=True)
+        rounding = 0.0 if self.bits is None or self.companded_bits is not None else 1 / 12
+        floor = _column([read**2 + row**2 + rounding / gain**2 + self.dsnu**2 for read, row, gain in noises])
+        if self.bits is not None and self.companded_bits is not None:
+            floor = floor + np.square(look_up(step_table(self.bits, self.companded_bits), images) / _column(gains)) / np.float32(
+                12
+            )
+        if self.nonlinearity:
+            full = _column(self._of_bucket("full_well", buckets))
+            floor = floor / np.square(1 - np.float32(2 * self.nonlinearity) * np.clip(electrons / full, 0, 1))
+        return floor
 
     def _read_bucket(
         self,
         charge: NDArray,
-        key: np.uint64,
-        bucket: int,
+        words: tuple[int, ...],
         buckets: int,
-        lane: int,
         origin: tuple[int, int],
         dark: float,
+        hot: float,
         out: NDArray,
     ) -> None:
         """The chain of the module's first lines, a few rows at a time, so that they stay in the cache from step to step."""
         height, width = charge.shape
+        _, _, lane, bucket = words
+        key = stream_key(_NOISE, *words)
         where = (self.serial, bucket, (height, width), origin, lane)
         prnu = prnu_map(self.prnu, *where) if self.prnu else None
         dsnu = dsnu_map(self.dsnu, *where) if self.dsnu else None
+        hot_pixels = hot_pixel_map(self.hot_pixels, *where) if hot else None
+        row_noise = self._row_noise(words, buckets, height, origin[0])
+        table = None if self.bits is None or self.companded_bits is None else compression_table(self.bits, self.companded_bits)
         numbers = (self._of_bucket(name, buckets)[bucket] for name in ("full_well", "read_noise", "gain", "black_level"))
         full_well, read_noise, gain, black = (np.float32(math.inf if each is None else each) for each in numbers)
+        unit = np.float32(1 if self.tukey_lambda is None else 1 / tukey_deviation(self.tukey_lambda))
         step = max(1, _CACHED_PIXELS // max(1, width))
 
         def read_rows(first: int, last: int) -> None:
@@ -245,36 +300,62 @@ class Readout:
                     signal *= prnu[here]
                 if dark:
                     signal += np.float32(dark)
+                if hot_pixels is not None:
+                    np.add(signal, np.float32(hot), out=signal, where=hot_pixels[here])
                 poisson_kernel(signal, key, row, origin[1], signal, 0, count)
-                if read_noise:
+                if self.nonlinearity:
+                    np.minimum(signal, full_well, out=signal)
+                    signal -= np.square(signal) * np.float32(self.nonlinearity / full_well)
+                if read_noise and self.tukey_lambda is None:
                     normal_kernel(key, row, origin[1], noise, 0, count)
+                elif read_noise:
+                    tukey_kernel(key, row, origin[1], np.float32(self.tukey_lambda), unit, noise, 0, count)
                 if dsnu is not None:
                     offsets = dsnu[here]
+                if row_noise is not None:
+                    offsets = offsets + row_noise[here]
                 _amplify(signal, noise, offsets, full_well, read_noise, gain, black)
                 if self.bits is None:
                     out[here] = signal
-                else:
+                elif table is None:
                     _convert(signal, np.float32(2**self.bits - 1), out[here])
+                else:
+                    codes = np.empty(signal.shape, np.uint16)
+                    _convert(signal, np.float32(2**self.bits - 1), codes)
+                    out[here] = table[codes]
 
         rows(read_rows, height, work=8 * charge.size)
 
     def _electrons(self, images: ArrayLike) -> NDArray[np.float32]:
-        """Images (..., B, H, W) in DN to electrons, dark current and all."""
+        """Images (..., B, H, W) in DN to electrons, dark current and all; companding and response undone."""
         images = np.asarray(images)
         if images.ndim < 3:
             raise Refusal(f"images have axes (..., bucket, row, column), not the shape {images.shape}")
         buckets = images.shape[-3]
+        if self.bits is not None and self.companded_bits is not None:
+            images = look_up(expansion_table(self.bits, self.companded_bits), images)
         electrons = images.astype(np.float32)
         electrons -= _column(self._of_bucket("black_level", buckets))
         electrons /= _column(self._of_bucket("gain", buckets))
+        if self.nonlinearity:
+            full = _column(self._of_bucket("full_well", buckets))
+            root = np.sqrt(np.maximum(1 - np.float32(4 * self.nonlinearity) * electrons / full, 0))
+            electrons *= 2 / (1 + root)  # the root of e - n e^2 / full without cancellation
         return electrons
+
+    def _row_noise(self, words: tuple[int, ...], buckets: int, height: int, top: int) -> NDArray[np.float32] | None:
+        """(H, 1) in electrons: chip row r has the number at address (0, r) of a stream of its own."""
+        deviation = self._of_bucket("row_noise", buckets)[words[-1]]
+        if not deviation:
+            return None
+        return normal((1, height), stream_key(_ROW_NOISE, *words), (0, top)).reshape(height, 1) * np.float32(deviation)
 
     def _dark(self, buckets: int, duration: float) -> tuple[float, ...]:
         """Mean dark electrons of each bucket."""
         current = self._of_bucket("dark_current", buckets)
         if not (math.isfinite(duration) and duration >= 0):
             raise Refusal(f"an exposure lasts 0 seconds or more, not {duration}")
-        if duration == 0 and any(current):
+        if duration == 0 and (any(current) or (self.hot_pixels and self.hot_current)):
             raise Refusal("dark current gathers over time: give the sub-exposure time (timing), or set dark_current=0")
         return tuple(each * duration for each in current)
 
@@ -293,7 +374,8 @@ def ideal() -> Readout:
     return Readout()
 
 
-_NOISE = int.from_bytes(b"NOISE", "big")  # first word of the keys; see `fixed_pattern`
+_NOISE = int.from_bytes(b"NOISE", "big")  # first words of the keys; see `fixed_pattern`
+_ROW_NOISE = int.from_bytes(b"ROW", "big")
 _CACHED_PIXELS = 1 << 15  # three buffers of so many lie in the second-level cache
 _OPTIONAL = ("white", "full_well")
 #: Unit, whether 0 is allowed, whether each bucket may have its own.
@@ -306,6 +388,10 @@ _NUMBERS = {
     "dsnu": ("electrons", True, False),
     "gain": ("DN per electron", False, True),
     "black_level": ("DN", True, True),
+    "row_noise": ("electrons", True, True),
+    "hot_pixels": ("part of the pixels", True, False),
+    "hot_current": ("electrons per second", True, False),
+    "nonlinearity": ("part of the response", True, False),
 }
 
 
@@ -322,6 +408,12 @@ def _number(name: str, value: object, unit: str, zero: bool) -> float:
         if math.isfinite(number) and (number > 0 or (zero and number == 0)):
             return number
     raise Refusal(f"readout: {name} ({unit}) is a {'number from 0 on' if zero else 'positive number'}, not {value!r}")
+
+
+def _exponent(value: object) -> float:
+    if isinstance(value, Real) and not isinstance(value, bool) and -0.3 <= float(value) <= 2:
+        return float(value)
+    raise Refusal(f"readout: tukey_lambda is a number from -0.3 to 2, or none, not {value!r}")
 
 
 def _whole(value: object) -> bool:

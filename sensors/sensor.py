@@ -5,12 +5,16 @@
 x is the video (T, H, W), S the share (B, T, p, q) of each sub-exposure that a bucket collects, M a small mixing (B, B) between the
 buckets of a pixel (leakage, loss). A new sensor says only its `Sensor.share`; forward model, adjoint, pseudo-inverse and capture
 are inherited. Pixels and exposures do not mix here, so A A^T = M S S^T M^T is a B x B matrix per pixel and every inverse is closed.
+
+What light and time do besides stays in this form. Lag and late rows change S. Light that is drained while codes are loaded scales M.
+Parasitic light falls on the storage nodes of the buckets whatever the code: S gets one more row of ones, which all light falls on,
+and M one more column, what each node makes of it: with the mean light of the exposure for the light at the time, charge
+
+    pi_b mean(x) (T + t_read r / rows)        in row r, t_read in sub-exposures.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
@@ -20,16 +24,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sensors import bucket_gram, colour_filter, identity
+from sensors.bucket_gram import symmetric_inverse
 from sensors.exposure import BucketShare, combine, fitting
 from sensors.readout import Readout
 from sensors.refusal import Refusal
+from sensors.temporal_response import checked_lag, delayed_rows, lagged
 from sensors.timing import Timing
 
 if TYPE_CHECKING:
     from sensors.capture import Capture
-
-#: An eigenvalue of A A^T below this part of the trace is taken as zero: the code cannot tell these buckets apart.
-RANK_TOLERANCE = 1e-9
 
 #: Video files carry these; what it means for one unit of the stored value to be white.
 WHITE_OF = {"uint8": 255.0, "uint16": 65535.0}
@@ -46,16 +50,26 @@ class Sensor(ABC):
     readout : Readout
         Charge to electrons to DN; the ideal one gives out charge as it is.
     timing : Timing
-        Length of a sub-exposure, dead frames.
+        Length of a sub-exposure, dead frames, loading of codes.
     colour : str
-        ``mono`` or ``rgb``; never guessed from a shape.
+        ``mono``, ``rgb``, or the mosaic of a colour filter such as ``rggb``, named from the chip's pixel [0, 0]; never guessed from
+        a shape.
     origin : (int, int)
-        Chip address (row, column) of pixel [0, 0]: the phase of tile, maps and noise.
+        Chip address (row, column) of pixel [0, 0]: the phase of tile, mosaic, maps and noise.
+    lag : float or ndarray, (T, T)
+        Part of each sub-exposure's light that the code of either neighbour steers, or the matrix: row t says how much of the light
+        of sub-exposure t the code of each one steers.
+    parasitic : float or (float, ...)
+        Parasitic light sensitivity pi, of all buckets or of each: what a storage node collects of the light, in [0, 1).
+    cell : int
+        Side in pixels of what one value of the code steers; 2 for a code per cell of a mosaic.
+    lattice : (int, int, int)
+        Set by `phase`, not by users: every how many-th pixel of the chip this is, from which row and column on.
 
     Raises
     ------
     Refusal
-        If the code is not an array of that form with values in [0, 1].
+        If the code is not an array of that form with values in [0, 1], or a setting is out of range.
     """
 
     code: NDArray
@@ -64,14 +78,31 @@ class Sensor(ABC):
     timing: Timing = Timing()  # noqa: RUF009  (frozen)
     colour: str = "mono"
     origin: tuple[int, int] = (0, 0)
+    lag: float | NDArray = 0.0
+    parasitic: float | tuple[float, ...] = 0.0
+    cell: int = 1
+    lattice: tuple[int, int, int] = (1, 0, 0)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", _checked_code(self.code))
         object.__setattr__(self, "origin", tuple(int(i) for i in self.origin))
         if len(self.origin) != 2 or min(self.origin) < 0:
             raise Refusal(f"origin={list(self.origin)} is not a chip address; needed: [row, column], from 0 on")
-        if self.colour not in ("mono", "rgb"):
-            raise Refusal(f"unknown colour {self.colour!r}; known: mono, rgb")
+        if self.colour not in (known := ("mono", "rgb", *colour_filter.PATTERNS)):
+            raise Refusal(f"unknown colour {self.colour!r}; known: {', '.join(known)}")
+        object.__setattr__(self, "lag", checked_lag(self.lag, self.code.shape[-3]))
+        nodes = np.array(self.parasitic, np.float64)
+        object.__setattr__(self, "parasitic", tuple(nodes.tolist()) if nodes.ndim else float(nodes))
+        if nodes.ndim > 1 or not ((nodes >= 0) & (nodes < 1)).all():
+            raise Refusal(f"parasitic={self.parasitic} is out of range; one number or one of each bucket, 0 <= parasitic < 1")
+        if self.cell < 1:
+            raise Refusal(f"cell={self.cell} is not a side in pixels; needed: 1 or more")
+        object.__setattr__(self, "cell", int(self.cell))
+        object.__setattr__(self, "lattice", tuple(int(i) for i in self.lattice))
+        if len(self.lattice) != 3 or not all(0 <= start < self.lattice[0] for start in self.lattice[1:]):
+            raise Refusal(
+                f"lattice={list(self.lattice)} is not [step, row, column] with row and column below the step; leave it alone"
+            )
 
     # What a new sensor says -------------------------------------------------------------------------------------------------
 
@@ -80,21 +111,52 @@ class Sensor(ABC):
         """S (B, T, p, q): the share of each sub-exposure that each bucket collects under one code (T, p, q), without leaks."""
 
     @property
-    def mixing(self) -> NDArray[np.float64]:
-        """M (B, B, 1|H, 1|W): what each bucket receives of the charge meant for each; columns add up to at most 1."""
+    def between_buckets(self) -> NDArray[np.float64]:
+        """What each bucket receives of the charge meant for each, (B, B, 1|H, 1|W); columns add up to at most 1."""
         return np.eye(self.buckets)[:, :, None, None]
 
     # What follows ---------------------------------------------------------------------------------------------------------
 
     @cached_property
     def exposure(self) -> NDArray:
-        """S (B, T, p, q) of the code, or (M, B, T, p, q) of M codes."""
-        return self.share(self.code) if self.code.ndim == 3 else np.stack([self.share(code) for code in self.code])
+        """S (C, T, p, q) of the code, or (M, C, T, p, q) of M codes; C = B, and 1 more with parasitic light."""
+        return self._collected(self.code) if self.code.ndim == 3 else np.stack([self._collected(code) for code in self.code])
+
+    @cached_property
+    def mixing(self) -> NDArray[np.float64]:
+        """M (B, C, 1|H, 1|W): what each bucket receives of the charge meant for each, and of all light."""
+        step, top, left = self.lattice
+        inside = self.between_buckets
+        inside = inside[:, :, top::step] if inside.shape[2] > 1 else inside
+        inside = inside[..., left::step] if inside.shape[3] > 1 else inside
+        inside = inside * (1 - self.timing.blanked)
+        if not self._has_parasitic_light:
+            return inside
+        if isinstance(self.parasitic, tuple) and len(self.parasitic) != self.buckets:
+            raise Refusal(f"parasitic={list(self.parasitic)} is not one number or {self.buckets}, one of each bucket")
+        nodes = np.broadcast_to(self.parasitic, self.buckets)[:, None, None, None]
+        stretch = 1 + self.timing.readout_share / self.frames * self._down_the_chip[:, None] if self.timing.readout_time else 1.0
+        nodes = nodes * np.reshape(stretch, (-1, 1))
+        height, width = (max(sides) for sides in zip(inside.shape[2:], nodes.shape[2:], strict=True))
+        return np.concatenate([np.broadcast_to(part, (*part.shape[:2], height, width)) for part in (inside, nodes)], axis=1)
 
     @property
     def buckets(self) -> int:
         """B, the number of images that one exposure gives."""
-        return self.exposure.shape[-4]
+        return self.exposure.shape[-4] - self._has_parasitic_light
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Rows and columns after which the shares repeat over the chip."""
+        rows, columns = (
+            max(side * self.cell, own) for side, own in zip(self.code.shape[-2:], self.exposure.shape[-2:], strict=True)
+        )
+        return rows, columns
+
+    @property
+    def late_rows(self) -> bool:
+        """Whether rows follow the code at different times, so that no tile is like another."""
+        return self.timing.skew > 0
 
     @property
     def frames(self) -> int:
@@ -114,7 +176,7 @@ class Sensor(ABC):
     @property
     def duration(self) -> float:
         """Length of one exposure in seconds; 0 where it is not known."""
-        return self.frames * self.timing.sub_exposure
+        return self.code.shape[-3] * self.timing.sub_exposure
 
     @property
     def local(self) -> bool:
@@ -131,6 +193,11 @@ class Sensor(ABC):
         if min(top, left) < 0 or {rows.step, columns.step} - {None, 1}:
             raise Refusal(f"a crop is rows[first:last] and columns[first:last] with first >= 0, not {rows} and {columns}")
         return replace(self, origin=(self.origin[0] + top, self.origin[1] + left))
+
+    @cached_property
+    def phases(self) -> list[Sensor]:
+        """The four phases of a mosaic as mono sensors of their own, in the order of `colour_filter.PHASES`."""
+        return [self._phase(self.origin[0] + row, self.origin[1] + column) for row, column in colour_filter.PHASES]
 
     # The linear model -----------------------------------------------------------------------------------------------------
 
@@ -180,18 +247,9 @@ class Sensor(ABC):
         ndarray, (B, B, p, q)
             Periodic from the chip's pixel (0, 0); with ``weights``, or where M is a map, (B, B, H, W).
         """
-        mixing = self.mixing
         if weights is None:
-            gram = self._shares.gram()
-        else:
-            share = self.exposure
-            pairs = [share[b] * share[c] for b in range(self.buckets) for c in range(self.buckets)]
-            flat = BucketShare(np.stack(pairs)).forward(np.asarray(weights), self.origin)
-            gram = flat.reshape(self.buckets, self.buckets, *flat.shape[1:])
-            mixing = _window(mixing, self.origin, flat.shape[1:])
-        height, width = (m if m > 1 else g for g, m in zip(gram.shape[2:], mixing.shape[2:], strict=True))
-        gram = gram[:, :, np.arange(height) % gram.shape[2]][..., np.arange(width) % gram.shape[3]]
-        return np.einsum("abij,bcij,dcij->adij", np.broadcast_to(mixing, gram.shape), gram, np.broadcast_to(mixing, gram.shape))
+            return bucket_gram.gram(self._shares, self.mixing)
+        return bucket_gram.weighted_gram(self.exposure, self.mixing, weights, self.origin)
 
     # Captures -------------------------------------------------------------------------------------------------------------
 
@@ -201,7 +259,8 @@ class Sensor(ABC):
         Parameters
         ----------
         video : array_like, (frames, H, W) or (frames, H, W, 3)
-            Linear irradiance, 1 = white, or integers with ``white``; read slice by slice, so that a lazy recording will do.
+            Linear irradiance, 1 = white, or integers with ``white``; read slice by slice, so that a lazy recording will do. A mosaic
+            sensor takes three colours, or what has passed its filter already.
         seed : int
             Of shot and read noise. Noise is keyed by (seed, exposure, bucket, chip address): any blocking, crop or order gives the
             same bits.
@@ -228,6 +287,8 @@ class Sensor(ABC):
     def take(self, video: ArrayLike, *, seed: int, exposure: int = 0, white: float = 1.0) -> NDArray:
         """One exposure, read out: (T, H, W[, 3]) to (B, H, W[, 3]) in DN (ideal: the charge itself, times ``white``)."""
         video = np.asarray(video)
+        if self.colour in colour_filter.PATTERNS and video.ndim == 4:
+            video = colour_filter.mosaic(video, self.colour, self.origin)
         if video.ndim != (4 if self.colour == "rgb" else 3):
             raise Refusal(f"a {self.colour} sensor cannot take video of shape {video.shape}; choose luma or colour to match")
         if self.colour == "rgb" and video.shape[3] != 3:
@@ -235,7 +296,7 @@ class Sensor(ABC):
         if not white > 0:
             raise Refusal(f"white={white} is the value of irradiance 1; needed: above 0")
         sensor = self.at(exposure)
-        if self.colour == "mono":
+        if self.colour != "rgb":
             return sensor._read_out(video, white, seed, exposure, 0)
         planes = [sensor._read_out(np.ascontiguousarray(video[..., c]), white, seed, exposure, c) for c in range(3)]
         return np.stack(planes, axis=-1)
@@ -265,33 +326,12 @@ class Sensor(ABC):
 
     def description(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
         """All that makes this sensor, as a JSON document and the arrays it names; `sensors.from_description` makes it again."""
-        arrays: dict[str, NDArray] = {"code": self.code}
-        settings: dict[str, Any] = {}
-        for name in (f.name for f in fields(self) if f.name not in ("code", "readout", "timing", "colour", "origin")):
-            value = getattr(self, name)
-            if isinstance(value, np.ndarray):
-                arrays[name] = value
-            else:
-                settings[name] = value
-        document = {
-            "sensor": f"{type(self).__module__}:{type(self).__qualname__}",
-            "settings": settings,
-            "readout": _plain(self.readout),
-            "timing": _plain(self.timing),
-            "colour": self.colour,
-            "origin": list(self.origin),
-        }
-        return document, arrays
+        return identity.describe(self)
 
     @cached_property
     def digest(self) -> str:
         """sha256 over all that makes this sensor: equal for equal sensors, and only for them."""
-        document, arrays = self.description()
-        sha = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
-        for name in sorted(arrays):
-            sha.update(f"{name}{arrays[name].dtype}{arrays[name].shape}".encode())
-            sha.update(np.ascontiguousarray(arrays[name]).data)
-        return sha.hexdigest()
+        return identity.digest(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
@@ -302,6 +342,39 @@ class Sensor(ABC):
 
     # One exposure under one code ------------------------------------------------------------------------------------------
 
+    def _collected(self, code: NDArray) -> NDArray:
+        """S under one code, with the row that all light falls on where there is parasitic light."""
+        share = lagged(self.share(code), self.lag)
+        if self.cell > 1:
+            share = share.repeat(self.cell, -2).repeat(self.cell, -1)
+        if self.timing.skew:
+            share = delayed_rows(share, self.timing.skew * self._down_the_chip)
+        if self._has_parasitic_light:
+            share = np.concatenate([share, np.ones_like(share[:1])])
+        return share
+
+    @property
+    def _has_parasitic_light(self) -> bool:
+        return bool(np.any(self.parasitic))
+
+    @property
+    def _down_the_chip(self) -> NDArray[np.float64]:
+        """r / rows of each row of the chip."""
+        step, top, _ = self.lattice
+        return np.arange(top, self.timing.rows, step) / self.timing.rows
+
+    def _phase(self, row: int, column: int) -> Sensor:
+        """Every second pixel from a chip address on, as a mono sensor; maps and rows stay those of the chip."""
+        code = self.code.repeat(self.cell, -2).repeat(self.cell, -1) if self.cell > 1 else self.code
+        return replace(
+            self,
+            code=colour_filter.every_second(code, row, column),
+            colour="mono",
+            origin=(row // 2, column // 2),
+            cell=1,
+            lattice=(2, row % 2, column % 2),
+        )
+
     @cached_property
     def _shares(self) -> BucketShare:
         return BucketShare(np.ascontiguousarray(self.exposure))
@@ -311,6 +384,7 @@ class Sensor(ABC):
         return not np.array_equal(self.mixing, np.eye(self.buckets)[:, :, None, None])
 
     def _expose_once(self, video: NDArray, out: NDArray | None = None) -> NDArray:
+        self._check_rows(video.shape[1])
         if not self._mixes:
             return self._shares.forward(video, self.origin, out)
         charge = combine(self._shares.forward(video, self.origin), self._mixing_on(video.shape[1:]), self.origin)
@@ -320,6 +394,7 @@ class Sensor(ABC):
         return out
 
     def _adjoint_once(self, charge: NDArray) -> NDArray:
+        self._check_rows(charge.shape[1])
         if self._mixes:
             charge = combine(charge, self._mixing_on(charge.shape[1:]).swapaxes(0, 1), self.origin)
         return self._shares.adjoint(charge, self.origin)
@@ -327,6 +402,10 @@ class Sensor(ABC):
     @cached_property
     def _inverse_gram(self) -> NDArray:
         return symmetric_inverse(self.gram())
+
+    def _check_rows(self, height: int) -> None:
+        if self.late_rows and self.origin[0] + height > (rows := len(self._down_the_chip)):
+            raise Refusal(f"a frame of {height} rows from row {self.origin[0]} on does not fit a chip of rows={rows}")
 
     def _mixing_on(self, shape: tuple[int, ...]) -> NDArray:
         """M, after checking that a map covers pixels ``origin .. origin + shape`` of the chip."""
@@ -366,28 +445,6 @@ def white_of(video: ArrayLike) -> float:
     return WHITE_OF.get(np.asarray(video).dtype.name, 1.0)
 
 
-def symmetric_inverse(gram: NDArray, floor: NDArray | float = 0.0) -> NDArray:
-    """(G + diag(floor))^+ of a field (B, B, ...) of symmetric matrices, exact for rank-deficient ones too."""
-    gram = np.asarray(gram, np.float64)
-    matrices = np.moveaxis(gram, (0, 1), (-2, -1)) + np.asarray(floor)
-    if gram.shape[0] == 1:
-        return np.moveaxis(np.divide(1.0, matrices, out=np.zeros_like(matrices), where=matrices > 0), (-2, -1), (0, 1))
-    if gram.shape[0] == 2:
-        return np.moveaxis(_two_by_two(matrices), (-2, -1), (0, 1))
-    return np.moveaxis(np.linalg.pinv(matrices, rcond=RANK_TOLERANCE, hermitian=True), (-2, -1), (0, 1))
-
-
-def _two_by_two(g: NDArray) -> NDArray:
-    """Closed form: adj(G) / det(G), and G / trace^2 where G has rank one."""
-    trace = g[..., 0, 0] + g[..., 1, 1]
-    determinant = g[..., 0, 0] * g[..., 1, 1] - g[..., 0, 1] * g[..., 1, 0]
-    regular = determinant > RANK_TOLERANCE * trace**2
-    safe = np.where(regular, determinant, 1.0)
-    adjugate = np.stack([np.stack([g[..., 1, 1], -g[..., 0, 1]], -1), np.stack([-g[..., 1, 0], g[..., 0, 0]], -1)], -2)
-    rank_one = g / np.where(trace > 0, trace, 1.0)[..., None, None] ** 2
-    return np.where(regular[..., None, None], adjugate / safe[..., None, None], rank_one)
-
-
 def _checked_code(code: ArrayLike) -> NDArray:
     """The code as a read-only array, uint8 where it is all zeros and ones, else float32."""
     array = np.asarray(code)
@@ -415,14 +472,3 @@ def _exposable(video: ArrayLike, frames: int) -> NDArray:
     if array.dtype == bool:
         return array.view(np.uint8)
     return array if array.dtype.name in ("uint8", "uint16", "float32", "float64") else array.astype(np.float64)
-
-
-def _window(field: NDArray, origin: tuple[int, int], shape: tuple[int, ...]) -> NDArray:
-    """The part of a chip map (..., H, W) that a frame of ``shape`` at ``origin`` sees; 1x1 fields stay."""
-    rows = slice(origin[0], origin[0] + shape[0]) if field.shape[-2] > 1 else slice(None)
-    columns = slice(origin[1], origin[1] + shape[1]) if field.shape[-1] > 1 else slice(None)
-    return field[..., rows, columns]
-
-
-def _plain(thing: Any) -> dict[str, Any]:
-    return {f.name: getattr(thing, f.name) for f in fields(thing)}

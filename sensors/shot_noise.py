@@ -112,6 +112,41 @@ def normal(
     return out
 
 
+def tukey_lambda(
+    shape: tuple[int, int], exponent: float, key: np.uint64, origin: tuple[int, int] = (0, 0), out: NDArray | None = None
+) -> NDArray[np.float32]:
+    """Independent variables of Tukey's lambda distribution, of mean 0 and variance 1, by its quantile function at 32 random bits.
+
+    Q(p) = (p^lambda - (1 - p)^lambda) / lambda: nearly normal at 0.14, logistic at 0, with heavier tails below. It fits the read
+    noise of real cameras better than a Gaussian does (K. Wei, Y. Fu, J. Yang, H. Huang, "A physics-based noise formation model for
+    extreme low-light raw denoising", CVPR 2020); they give the scale of Q, we its standard deviation (`tukey_deviation`).
+
+    Parameters
+    ----------
+    shape : (H, W)
+    exponent : float
+        lambda, in [-0.3, 2]; below, 32 bits do not reach the tails that hold the variance.
+    key, origin, out
+        As for `normal`, whose random bits these are: one key serves one of the two.
+
+    Returns
+    -------
+    ndarray of float32, (H, W)
+    """
+    out = np.empty(shape, np.float32) if out is None else out
+    scale = np.float32(1 / tukey_deviation(exponent))
+    rows(tukey_kernel, shape[0], key, *origin, np.float32(exponent), scale, out, work=4 * out.size)
+    return out
+
+
+def tukey_deviation(exponent: float) -> float:
+    """Standard deviation of Q of `tukey_lambda`: what turns the scale that ELD publishes into noise rms."""
+    if abs(exponent) < 1e-5:
+        return math.pi / math.sqrt(3)
+    spread = 1 / (1 + 2 * exponent) - math.gamma(1 + exponent) ** 2 / math.gamma(2 + 2 * exponent)
+    return math.sqrt(2 * spread) / abs(exponent)
+
+
 _ALL = (1 << 64) - 1
 
 
@@ -386,6 +421,27 @@ def normal_kernel(key, row, column, out, first, last):
 
 
 @numba.njit(**FLAGS)
+def tukey_kernel(key, row, column, exponent, scale, out, first, last):
+    """Rows ``first`` to ``last`` of `tukey_lambda`: Q = d exp(lambda (a + b) / 2) sinh(h) / h with a = log p, b = log(1 - p),
+    d = a - b and h = lambda d / 2, which loses no digits where lambda or d is small."""
+    W = out.shape[1]
+    key, half = _u8(key), _f4(0.5) * exponent
+    buffer = np.empty(W + 2 * _STRIPE, _i4)
+    for i in range(first, last):
+        word, z = _words(key, _NORMAL, row + i, column, W, buffer), out[i]
+        for j in range(W):
+            tail = _tail_uniform(word[j])
+            a, b = _log(_f4(1) - tail), _log(tail)
+            h = half * (a - b)
+            series = _fma(h * h, _fma(h * h, _f4(1 / 362880), _f4(1 / 5040)), _f4(1 / 120))
+            series = _fma(h * h, _fma(h * h, series, _f4(1 / 6)), _f4(1))
+            e = _exp_minus(h)
+            ratio = series if h * h < _f4(1) else (_f4(1) / e - e) / (_f4(2) * h)
+            q = scale * (a - b) * _exp_minus(-half * (a + b)) * ratio
+            z[j] = q if word[j] >= 0 else -q
+
+
+@numba.njit(**FLAGS)
 def _erfinv_ratio(w):
     """erfinv(x) / x, given w = -log(1 - x^2): Giles' two polynomials."""
     a = w - _f4(2.5)
@@ -413,7 +469,7 @@ def _log(x):
 
 @numba.njit(**FLAGS)
 def _exp_minus(x):
-    """exp(-x) for 0 <= x < 80: a power of two, and Cephes' polynomial on the rest; log(2) in two parts keeps the rest exact."""
+    """exp(-x) for -80 < x < 80: a power of two, and Cephes' polynomial on the rest; log(2) in two parts keeps the rest exact."""
     e = np.floor(_fma(x, _f4(-1 / math.log(2)), _f4(0.5)))
     r = _fma(e, _f4(2.12194440e-4), _fma(e, _f4(-0.693359375), -x))
     p = _fma(r, _fma(r, _f4(1.9875691500e-4), _f4(1.3981999507e-3)), _f4(8.3334519073e-3))

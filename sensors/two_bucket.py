@@ -72,7 +72,7 @@ class TwoBucket(Sensor):
         return np.stack([code, 1 - code])
 
     @property
-    def mixing(self) -> NDArray[np.float64]:
+    def between_buckets(self) -> NDArray[np.float64]:
         """M (2, 2, 1|H, 1|W) as in the equation above."""
         leakage = np.asarray(self.leakage, np.float64)
         both = (
