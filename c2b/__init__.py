@@ -6,7 +6,13 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     video/                   high-speed video in and out, one file per format
     scenes/                  procedural scenes with a known answer
     captures/                capture files, one file per format
+    comparison.py            a reconstruction beside its truth
+    criteria.py              what a code is worth before any picture is taken with it
+    calibration_folder.py    a folder of darks and flats to a sensor file
+    sensor_file.py           measured sensors: numbers with intervals, and maps
+    pixel_packing.py         10 and 12 bit pixels in bytes
     streaming.py             a recording of any length to a capture file, in constant memory
+    demonstration.py         what c2b demo shows
     plots/ report/           pictures and pages
     cli.py commands/         the command line, one file per command
     atomic_file.py           write beside, then rename

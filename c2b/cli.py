@@ -17,7 +17,7 @@ from sensors import spec
 from sensors.refusal import Refusal
 
 #: In the order in which one meets them; the function ``name`` in ``c2b/commands/name.py`` does it.
-COMMANDS = ("demo", "simulate", "reconstruct", "score", "plot", "info", "list", "codes", "convert")
+COMMANDS = ("demo", "simulate", "reconstruct", "score", "plot", "info", "list", "codes", "convert", "calibrate")
 
 USAGE, INTERRUPTED = 2, 130
 

@@ -5,10 +5,12 @@ suffix  content
 ======  =========================================================================================
 .npy    array (T, p, q) or (M, T, p, q)
 .npz    the same under the key ``code`` or ``mask``, or as the only array
-.mat    MATLAB v5: ``mask`` (H, W, T), as the SCI benchmark stores it; becomes (T, H, W)
+.h5     HDF5 (h5py): the same, under the same keys
+.mat    MATLAB v5 or v7.3 (h5py): ``mask`` (H, W, T), as the SCI benchmark stores it; becomes (T, H, W)
 .txt    one word of 0 and 1 (a flutter code), or frames as rows of 0 and 1 between empty lines
 .tif    a stack of pages
 .png    square frames, one above the other: the height of the picture is T times its width
+.bmp    the same, or a mask stack of a camera of `CAMERAS`, known by its size
 ======  =========================================================================================
 
 Integer pictures and arrays are divided by their largest value, so that 0/255 masks are 0/1 codes.
@@ -16,8 +18,10 @@ Integer pictures and arrays are divided by their largest value, so that 0/255 ma
 
 from __future__ import annotations
 
-import logging
+import math
+import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +29,34 @@ from numpy.typing import NDArray
 from c2b.atomic_file import atomic_file
 from sensors.refusal import Refusal
 
+#: Bytes that a compressed code file may unpack to: 640x480 pixels, 200 sub-exposures.
+LARGEST = 1 << 26
 
-def read_code(path: str | Path) -> NDArray:
+
+class MaskStack(NamedTuple):
+    """How a camera wants the masks of its sub-exposures in one picture, one above the other."""
+
+    height: int
+    widths: tuple[int, ...]  # of the picture; the first is written
+    used: int | None = None  # columns that the camera loads, from the left; None: all
+    upside_down: bool = False  # whether the last row of each mask comes first
+
+
+#: The coded-exposure cameras of the Toronto laboratory.
+CAMERAS = {
+    "t6": MaskStack(320, (320, 512)),
+    "t7": MaskStack(480, (1024, 640), used=640, upside_down=True),
+}
+
+
+def read_code(path: str | Path, *, camera: str = "") -> NDArray:
     """The code in a file, (T, p, q) or (M, T, p, q), values in [0, 1].
+
+    Parameters
+    ----------
+    path : path
+    camera : str
+        Of a .bmp mask stack: a name of `CAMERAS`, or ``square``; default: known by the size of the picture.
 
     Raises
     ------
@@ -39,8 +68,10 @@ def read_code(path: str | Path) -> NDArray:
         raise Refusal(f"code file {path} does not exist")
     if path.suffix.lower() not in _READERS:
         raise Refusal(f"code file {path} has an unknown suffix; known: {', '.join(_READERS)}")
+    if camera and path.suffix.lower() != ".bmp":
+        raise Refusal(f"{path} is no mask stack of a camera; those are .bmp")
     try:
-        array = np.asarray(_READERS[path.suffix.lower()](path))
+        array = np.asarray(_bmp(path, camera) if camera else _READERS[path.suffix.lower()](path))
     except Refusal:
         raise
     except Exception as error:  # whatever a damaged file makes a parser raise
@@ -50,11 +81,23 @@ def read_code(path: str | Path) -> NDArray:
     return _as_code(array, path)
 
 
-def write_code(path: str | Path, code: NDArray) -> None:
-    """Write a code as .npy, .npz or .txt (zeros and ones only)."""
+def write_code(path: str | Path, code: NDArray, *, camera: str = "") -> None:
+    """Write a code as .npy or .npz; zeros and ones also as .txt or as .bmp, the mask stack of a camera.
+
+    Parameters
+    ----------
+    path : path
+    code : ndarray, (T, p, q) or (M, T, p, q)
+    camera : str
+        For .bmp: a name of `CAMERAS`, whose chip the tile then fills; without it a square tile is stored as it is.
+    """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix == ".txt":
+    if camera and suffix != ".bmp":
+        raise Refusal(f"{path} is no mask stack of a camera; those are .bmp")
+    if suffix == ".bmp":
+        _write_bmp(path, code, camera)
+    elif suffix == ".txt":
         content = _to_text(code, path)
         with atomic_file(path) as partial:
             partial.write_text(content)
@@ -62,7 +105,7 @@ def write_code(path: str | Path, code: NDArray) -> None:
         with atomic_file(path) as partial, partial.open("wb") as stream:
             np.save(stream, code) if suffix == ".npy" else np.savez_compressed(stream, code=code)
     else:
-        raise Refusal(f"a code cannot be written as {suffix or 'a folder'}; known: .npy, .npz, .txt")
+        raise Refusal(f"a code cannot be written as {suffix or 'a folder'}; known: .npy, .npz, .txt, .bmp")
 
 
 def _as_code(array: NDArray, path: Path) -> NDArray:
@@ -83,17 +126,34 @@ def _npz(path: Path) -> NDArray:
         names = [n for n in ("code", "mask") if n in arrays] or list(arrays)
         if not names or (len(names) > 1 and names[0] not in ("code", "mask")):
             raise Refusal(f"{path} holds {', '.join(arrays) or 'nothing'}; the code must be called code or mask")
+        _refuse_bomb(arrays.zip.getinfo(names[0] + ".npy").file_size, path)
         return arrays[names[0]]
 
 
-def _mat(path: Path) -> NDArray:
-    from scipy.io import loadmat
+def _refuse_bomb(size: int, path: Path) -> None:
+    """A Refusal if a compressed file would unpack to more bytes than `LARGEST`; what is not compressed is as large as it is."""
+    if size > max(LARGEST, path.stat().st_size):
+        raise Refusal(f"code file {path} unpacks to {size / 1e6:.0f} MB; store so large a code as .npy")
 
-    arrays = loadmat(str(path))
-    if "mask" not in arrays or arrays["mask"].ndim != 3:
-        known = ", ".join(name for name in arrays if not name.startswith("__"))
-        raise Refusal(f"{path} holds {known or 'nothing'}; needed: mask (H, W, T)")
-    return np.ascontiguousarray(arrays["mask"].transpose(2, 0, 1))
+
+def _mat(path: Path) -> NDArray:
+    from c2b.captures import mat_file
+
+    shapes = mat_file.contents(path)
+    name = next((name for name in ("mask", "mask_bayer") if len(shapes.get(name, ())) == 3), "")
+    if not name:
+        raise Refusal(f"{path} holds {', '.join(shapes) or 'nothing'}; needed: mask (H, W, T)")
+    return np.ascontiguousarray(mat_file.arrays(path, (name,))[name].transpose(2, 0, 1))
+
+
+def _hdf5(path: Path) -> NDArray:
+    from c2b.captures import hdf5
+
+    with hdf5.h5py(path).File(path) as file:
+        names = [name for name in ("code", "mask") if name in file] or list(file)
+        if len(names) != 1 and names[:1] not in (["code"], ["mask"]):
+            raise Refusal(f"{path} holds {', '.join(file) or 'nothing'}; the code must be called code or mask")
+        return hdf5.numbers(file, names[0], path)
 
 
 def _text(path: Path) -> NDArray:
@@ -114,19 +174,68 @@ def _text(path: Path) -> NDArray:
 def _tiff(path: Path) -> NDArray:
     import tifffile
 
-    logging.getLogger("tifffile").addHandler(_QUIET)
-    return tifffile.imread(path)
+    from c2b.video.tiff_stack import Complaints, refuse_endless
+
+    with Complaints(), tifffile.TiffFile(path) as tiff:
+        refuse_endless(tiff)
+        _refuse_bomb(math.prod(tiff.series[0].shape) * tiff.series[0].dtype.itemsize, path)
+        return tiff.asarray()
 
 
 def _png(path: Path) -> NDArray:
     from PIL import Image
 
-    with Image.open(path) as picture:
-        array = np.asarray(picture.convert("L"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path) as picture:
+            _refuse_bomb(math.prod(picture.size), path)
+            array = np.asarray(picture.convert("L"))
     height, width = array.shape
     if height % width:
         raise Refusal(f"{path} is {height}x{width}; frames of {width}x{width} one above the other are needed")
     return array.reshape(height // width, width, width)
+
+
+def _bmp(path: Path, camera: str = "") -> NDArray:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        array = np.asarray(picture if picture.mode in ("1", "L") else picture.convert("L"))
+    height, width = array.shape
+    name = camera or next((n for n, c in CAMERAS.items() if width in c.widths and height % c.height == 0), "square")
+    layout = _layout(name) if name != "square" else MaskStack(width, (width,))
+    if width not in layout.widths or height % layout.height:
+        widths = " or ".join(map(str, layout.widths))
+        sizes = ", ".join(f"{n} {c.height} rows of {' or '.join(map(str, c.widths))}" for n, c in CAMERAS.items())
+        raise Refusal(
+            f"{path} is {height}x{width}; needed: masks of {layout.height} rows of {widths} pixels (square), or {sizes}"
+        )
+    masks = array.reshape(-1, layout.height, width)[:, :, : layout.used]
+    return masks[:, ::-1] if layout.upside_down else masks
+
+
+def _write_bmp(path: Path, code: NDArray, camera: str) -> None:
+    from PIL import Image
+
+    if code.ndim != 3 or not bool(((code == 0) | (code == 1)).all()):
+        raise Refusal(f"cannot write {path}: a mask stack holds one code of zeros and ones; use .npy")
+    p, q = code.shape[1:]
+    if not camera and p != q:
+        raise Refusal(f"cannot write {path}: a tile of {p}x{q} needs a camera ({', '.join(CAMERAS)}), or .npy")
+    layout = _layout(camera) if camera else MaskStack(p, (q,))
+    if p > layout.height or q > max(layout.widths):
+        raise Refusal(f"cannot write {path}: masks of {p}x{q} do not fit the {layout.height} rows and columns of {camera}")
+    columns = np.arange(layout.widths[0]) % (layout.used or layout.widths[0]) % q  # beyond those used: the first once more
+    masks = code[:, np.arange(layout.height) % p][:, :, columns].astype(bool)
+    stack = (masks[:, ::-1] if layout.upside_down else masks).reshape(-1, layout.widths[0])
+    with atomic_file(path) as partial:
+        Image.fromarray(stack).save(partial)
+
+
+def _layout(camera: str) -> MaskStack:
+    if camera not in CAMERAS:
+        raise Refusal(f"unknown camera {camera!r}; known: {', '.join(CAMERAS)}")
+    return CAMERAS[camera]
 
 
 def _to_text(code: NDArray, path: Path) -> str:
@@ -138,8 +247,6 @@ def _to_text(code: NDArray, path: Path) -> str:
     return "\n\n".join("\n".join("".join(map(str, row)) for row in frame) for frame in code.astype(int)) + "\n"
 
 
-_QUIET = logging.NullHandler()  # what tifffile logs is said in a refusal
-
 _READERS = {
     ".npy": lambda path: np.load(path, allow_pickle=False),
     ".npz": _npz,
@@ -148,9 +255,11 @@ _READERS = {
     ".tif": _tiff,
     ".tiff": _tiff,
     ".png": _png,
+    ".h5": _hdf5,
+    ".bmp": _bmp,
 }
 
 SUFFIXES = tuple(_READERS)
 
 #: Suffixes that no video has.
-CODE_ONLY = (".npz", ".mat", ".txt", ".png")
+CODE_ONLY = (".npz", ".mat", ".txt", ".png", ".h5", ".bmp")

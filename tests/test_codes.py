@@ -205,7 +205,7 @@ def written(path, code):
         import tifffile
 
         tifffile.imwrite(path, code * np.uint8(255), photometric="minisblack")
-    elif path.suffix == ".png":
+    elif path.suffix in (".png", ".bmp"):
         from PIL import Image
 
         Image.fromarray(code.reshape(-1, code.shape[2]) * np.uint8(255)).save(path)
@@ -213,6 +213,9 @@ def written(path, code):
         path.write_text("\n\n".join("\n".join("".join(map(str, row)) for row in frame) for frame in code))
     elif path.suffix == ".npz":
         np.savez(path, other=np.zeros(3), mask=code)
+    elif path.suffix == ".h5":
+        with pytest.importorskip("h5py").File(path, "w") as file:
+            file["other"], file["mask"] = np.zeros(3), code
     else:
         np.save(path, code.astype(bool))
     return path

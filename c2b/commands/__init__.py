@@ -87,7 +87,8 @@ def open_video(text: str, *, linearize: str | None = None, white: float | None =
 
     if not Path(text).exists() and not spec.is_file(text):
         raise Refusal(f"there is no file, folder or scene {text}; scenes: {', '.join(SCENES)}")
-    if captures.format_of(text) and Path(text).is_file():
+    kind = captures.format_of(text) if Path(text).is_file() else None
+    if kind and not getattr(kind, "holds_video", False):
         raise Refusal(f"{text} is a capture, not a video; c2b reconstruct makes a video of it")
     return open_recording(text, response=linearize, white=white)
 
@@ -163,19 +164,37 @@ def a_size(option: str, text: str) -> tuple[int, int] | None:
 
 
 def make_sensor(sensor: str, code: str, readout: str | None, colour: str) -> tuple[Sensor, dict[str, Any]]:
-    """The sensor that the options name, and what the capture should remember of its names."""
+    """The sensor that the options name, for video of that colour, and what the capture should remember of its names.
+
+    A colour filter is a setting like others: ``two-bucket:colour=rggb`` takes colour video, or video that is such a mosaic already.
+    """
     import sensors
     from c2b import codes
     from sensors import preset, spec
+    from sensors.refusal import Refusal
 
+    told = sensor
     given = {} if readout is None else {"readout": spec.make(sensors.READOUTS, "readout", readout)}
-    made = sensors.make(sensor, codes.make(code), colour=colour, **given)
-    name, words = spec.parse(sensor)
+    name, words = (sensor, {}) if Path(sensor).is_file() else spec.parse(sensor)
+    if "colour" in words:
+        filtered = words.pop("colour")
+        if filtered not in ("mono", "rgb") and colour == "mono":
+            raise Refusal(f"a sensor of colour={filtered} takes colour video; add --channels rgb")
+        sensor, colour = spec.write(name, words), filtered
+    measured = name not in (*sensors.SENSORS, *sensors.PRESETS) and spec.is_file(name)
+    if measured:
+        from c2b import sensor_file
+
+        made = sensor_file.read_sensor(name, codes.make(code), words, colour=colour, **given)
+    else:
+        made = sensors.make(sensor, codes.make(code), colour=colour, **given)
     record: dict[str, Any] = {
-        "sensor_spec": sensor,
+        "sensor_spec": told,
         "code_spec": code,
-        "readout_spec": readout or ("preset" if name in sensors.PRESETS else "ideal"),
+        "readout_spec": readout or ("preset" if name in sensors.PRESETS else "measured" if measured else "ideal"),
     }
+    if measured:
+        record["provenance"] = sensor_file.provenance(name, words)
     if name in sensors.PRESETS:
         record["provenance"] = preset.provenance(name, words)
     return made, record

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from c2b.commands import Whole
 
 
 def convert(
@@ -10,20 +13,42 @@ def convert(
     target: str,
     /,
     *,
+    what: Literal["capture", "video", "code"] | None = None,
+    code: str = "",
+    swap_buckets: bool = False,
+    exposure: Whole | None = None,
+    bucket: Whole | None = None,
+    orig: str = "",
+    camera: str = "",
     frames: str = "",
     rows: str = "",
     columns: str = "",
     channels: Literal["luma", "rgb", "stored"] = "stored",
     resize: str = "",
 ) -> None:
-    """From one video or code format to another.
+    """From one video, code or capture format to another.
 
     Parameters
     ----------
     source
-        Video file, folder or scene; or a code, by name or file.
+        Video file, folder or scene; code, by name or file; or capture: .c2b.ome.tif .npz .h5, SCI .mat, a folder of bucket PNG pairs.
     target
-        Video: .mkv .avi .mp4 .mov .tif .npy, or a folder for PNG; code: .npy .npz .txt.
+        Video: .mkv .avi .mp4 .mov .tif .npy, or a folder for PNG; code: .npy .npz .txt .bmp; capture: .c2b.ome.tif .npz .h5, .mat or
+        .v73.mat (SCI), .dng, or FOLDER/ for bucket PNG pairs.
+    what
+        What to take from a file that holds several things: the capture, its code, or the true frames. Default: what the target is.
+    code
+        Of a capture that does not hold its own: a name or a file.
+    swap_buckets
+        Of bucket PNG pairs: bucket1 collects while the code is 0.
+    exposure
+        For .dng: which exposure.
+    bucket
+        For .dng and .mat: which bucket; 0 collects while the code is 1.
+    orig
+        For .mat: the true frames, a video; default: those of the source.
+    camera
+        Of .bmp mask stacks: t6 or t7.
     frames
         A part such as 0:90, or with a step 0:90:2.
     rows
@@ -35,20 +60,130 @@ def convert(
     resize
         WIDTHxHEIGHT, Lanczos, after the crop.
     """
-    from c2b import code_files
-    from c2b.commands import a_code, apart, counted, open_video, part_of, progress
-    from c2b.video.writing import write_video
-    from sensors.refusal import Refusal
+    from c2b import captures
+    from c2b.commands import apart
 
     apart(source, target)
-    code = a_code(source, perhaps_video=target.lower().endswith((".npz", ".txt")))
-    if code is not None:
-        if frames or rows or columns or resize or channels != "stored":
-            raise Refusal(f"{source} is a code; --frames, --rows, --columns, --channels and --resize are of videos")
-        code_files.write_code(target, code)
-        print(f"{target}: code of shape {'x'.join(map(str, code.shape))}")
-        return
+    part = {"frames": frames, "rows": rows, "columns": columns, "resize": resize, "channels": channels}
+    of_capture = {"code": code, "swap": swap_buckets}
+    given = {"exposure": exposure, "bucket": bucket, "orig": orig}
+    kind = captures.format_of(source)
+    what = what or (_held(source, target) if kind else "code" if _code(source, target, camera) is not None else "video")
+    if what == "capture":
+        _refuse({**part, "camera": camera}, f"{source} is a capture")
+        _capture(source, target, of_capture, given)
+    elif what == "code":
+        _refuse(
+            {**part, **given, **({} if kind else of_capture)},
+            f"{source} is a code" if kind is None else f"the code of {source} is asked for",
+        )
+        _write_code(source, target, camera, of_capture)
+    else:
+        _refuse({**of_capture, **given, "camera": camera}, f"{source} is a video")
+        _video(source, target, part)
+
+
+def _held(source: str, target: str) -> Literal["capture", "video", "code"]:
+    """What a capture file gives for this target."""
+    from c2b import captures
+
+    if captures.format_named(target):
+        return "capture"
+    return "code" if target.lower().endswith((".txt", ".bmp")) else "video"
+
+
+def _capture(source: str, target: str, how: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    from c2b import captures
+    from c2b.commands import counted
+
+    capture, kind = _read(source, how), captures.format_named(target)
+    if kind is None:
+        captures.write_capture(target, capture)  # which says what names there are
+    options = {name: value for name, value in given.items() if value not in (None, "")}
+    if kind.suffix.endswith(".mat") and (truth := options.pop("orig", "") or _own_truth(source)):
+        options["orig"] = _frames(truth, capture)
+    known = {"exposure", "bucket"} if kind.suffix == ".dng" else {"bucket", "orig"} if kind.suffix.endswith(".mat") else set()
+    _refuse({name: value for name, value in options.items() if name not in known}, f"{target} holds whole captures")
+    captures.write_capture(target, capture, **options)
+    size = "x".join(map(str, capture.images.shape[2:]))
+    count = 1 if kind.suffix == ".dng" else len(capture)
+    buckets = 1 if "bucket" in known else capture.sensor.buckets
+    lost = "" if kind.exact or not kind.drops else f"; left out: {kind.drops}"
+    print(f"{target}: {counted(count, 'exposure')} of {counted(buckets, 'bucket')}, {size}{lost}")
+
+
+def _own_truth(source: str) -> str:
+    """The source, if it holds true frames."""
+    from pathlib import Path
+
+    from c2b.captures import format_of, mat_file, sci_mat
+
+    return (
+        source if getattr(format_of(source), "holds_video", False) and sci_mat.original(mat_file.contents(Path(source))) else ""
+    )
+
+
+def _frames(video: str, capture: Any) -> Any:
+    """True frames in the unit of the capture, as they are stored where that is their unit."""
+    import numpy as np
+
+    from c2b.commands import open_video
+
+    with open_video(video) as recording:
+        if recording.response == "none" and recording.black == 0 and recording.white == capture.white:
+            return recording[:]
+        return recording.irradiance() * np.float32(capture.white)
+
+
+def _write_code(source: str, target: str, camera: str, how: Mapping[str, Any]) -> None:
+    from c2b import captures, code_files
+    from sensors.refusal import Refusal
+
+    if captures.format_of(source):
+        code = _read(source, how).sensor.code
+    elif (code := _code(source, target, camera)) is None:
+        raise Refusal(f"{source} is neither a code nor a capture")
+    code_files.write_code(target, code, camera=camera if target.lower().endswith(".bmp") else "")
+    print(f"{target}: code of shape {'x'.join(map(str, code.shape))}")
+
+
+def _video(source: str, target: str, part: Mapping[str, Any]) -> None:
+    from c2b.commands import counted, open_video, part_of, progress
+    from c2b.video.writing import write_video
+
+    channels = None if part["channels"] == "stored" else part["channels"]
     with open_video(source) as recording:
-        part = part_of(recording, frames, rows, columns, None if channels == "stored" else channels, resize)
-        write_video(target, part, progress=progress)
-        print(f"{target}: {counted(len(part), 'frame')} of {part.height}x{part.width}")
+        shown = part_of(recording, part["frames"], part["rows"], part["columns"], channels, part["resize"])
+        write_video(target, shown, progress=progress)
+        print(f"{target}: {counted(len(shown), 'frame')} of {shown.height}x{shown.width}")
+
+
+def _read(source: str, how: Mapping[str, Any]) -> Any:
+    from c2b import codes
+    from c2b.captures import read_capture
+
+    swap = {"swap": True} if how["swap"] else {}
+    return read_capture(source, code=codes.make(how["code"]) if how["code"] else None, **swap)
+
+
+def _code(source: str, target: str, camera: str) -> Any:
+    from c2b import code_files
+    from c2b.commands import a_code
+
+    if camera and source.lower().endswith(".bmp"):
+        return code_files.read_code(source, camera=camera)
+    return a_code(source, perhaps_video=target.lower().endswith((".npz", ".txt", ".bmp")))
+
+
+def _refuse(options: Mapping[str, Any], why: str) -> None:
+    """A Refusal if an option is set that has no meaning here."""
+    from sensors.refusal import Refusal
+
+    words = {"swap": "swap-buckets"}
+    wrong = [
+        f"--{words.get(name, name)}"
+        for name, value in options.items()
+        if value not in ("", "stored") and value is not None and value is not False
+    ]
+    if wrong:
+        raise Refusal(f"{why}; {', '.join(wrong)} {'do' if len(wrong) > 1 else 'does'} not belong to it")

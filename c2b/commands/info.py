@@ -9,6 +9,8 @@ from typing import Any
 def info(file: str, /, *, json: bool = False) -> None:
     """Say what a file is: capture, video or code.
 
+    A file that holds both, such as an SCI scene with its true frames, is told as a capture.
+
     Parameters
     ----------
     file
@@ -28,17 +30,24 @@ def info(file: str, /, *, json: bool = False) -> None:
 
 
 def _facts(file: str) -> dict[str, Any]:
+    from pathlib import Path
+
     from c2b import captures
     from c2b.commands import a_code, open_video
     from sensors.refusal import Refusal
 
-    if captures.format_of(file):
-        capture = captures.read_capture(file)
+    if kind := captures.format_of(file):
+        summary = kind.summary(Path(file)) if hasattr(kind, "summary") else {}
+        try:
+            capture = captures.read_capture(file)
+        except captures.CodeMissing:
+            return {"kind": "capture", **summary, "code": "not in the file; c2b reconstruct and convert take it as --code"}
         document, _ = capture.sensor.description()
         seen = {"exposures": len(capture), "buckets": capture.sensor.buckets, "frames per exposure": capture.sensor.frames}
         image = {"height": capture.images.shape[2], "width": capture.images.shape[3], "dtype": capture.images.dtype.name}
         return {
             "kind": "capture",
+            **summary,
             **seen,
             **image,
             **document,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
+from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,16 +65,24 @@ def _facts(target: str) -> tuple[str, str]:
 
         root = Path(find_spec("sensors").origin).parents[1]  # type: ignore[union-attr, arg-type]
         preset = tomllib.loads((root / target).read_text(encoding="utf-8"))
-        settings = [
-            f"{key}={entry['value']:g}" for part in preset.values() if isinstance(part, dict) for key, entry in part.items()
-        ]
-        return " ".join(settings), preset["title"]
+        numbers = {key: entry for part in preset.values() if isinstance(part, dict) for key, entry in part.items()}
+        count = Counter(entry["provenance"] for entry in numbers.values())
+        told = ", ".join(f"{number} {provenance}" for provenance, number in sorted(count.items(), reverse=True))
+        settings = [f"{key}={_written(entry['value'])}" for key, entry in numbers.items()]
+        return " ".join(settings), f"{preset['title']}; numbers: {told or 'none'}"
     module, _, name = target.partition(":")
     definitions = {node.name: node for node in _parsed(module).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     node = definitions[name]
     told = ast.get_docstring(node if isinstance(node, ast.FunctionDef) else _parsed(module)) or ""
     first = " ".join(told.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
     return " ".join(_settings(node, module)), first.replace("``", "")
+
+
+def _written(value: object) -> str:
+    """A number or a list of a preset, as one would type it."""
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return "[" + ",".join(map(_written, value)) + "]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _settings(node: ast.FunctionDef | ast.ClassDef, module: str) -> tuple[str, ...]:

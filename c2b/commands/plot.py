@@ -51,7 +51,7 @@ def _capture(file: str, exposure: int) -> Figure:
         capture.images[exposure],
         tile=tile if max(tile) <= 32 else None,
         origin=sensor.origin,
-        saturation=None if readout.bits is None else 2**readout.bits - 1,
+        saturation=None if readout.stored_bits is None else 2**readout.stored_bits - 1,
         unit="charge" if readout.ideal else "DN",
         title=f"{Path(file).name}, exposure {exposure}",
         subtitle=f"{capture.record.get('sensor_spec', type(sensor).__name__)}, {capture.record.get('code_spec', '')}",

@@ -14,13 +14,14 @@ def reconstruct(
     consistent: bool = False,
     exposures: str = "",
     response: str | None = None,
+    code: str = "",
 ) -> None:
     """Turn a capture back into video.
 
     Parameters
     ----------
     capture
-        NAME.c2b.ome.tif
+        NAME.c2b.ome.tif .npz .h5, an SCI .mat, or a folder of bucket PNG pairs.
     video
         .mkv .mp4 .tif .npy, or a folder for PNG. Integer formats are encoded as the source was; .tif and .npy keep linear light.
     method
@@ -31,8 +32,11 @@ def reconstruct(
         A part such as 0:10.
     response
         How .mkv, .mp4 and PNG are encoded: srgb, gamma:exponent=2.2, none. Default: as the source was.
+    code
+        Of a capture that does not hold its own: a name or a file.
     """
     import recon
+    from c2b import codes
     from c2b.captures import read_capture
     from c2b.commands import a_slice, apart, counted, progress
     from c2b.streaming import Reconstruction
@@ -40,7 +44,7 @@ def reconstruct(
     from sensors.refusal import Refusal
 
     apart(capture, video)
-    taken = read_capture(capture)
+    taken = read_capture(capture, code=codes.make(code) if code else None)
     if part := a_slice("--exposures", exposures, len(taken)):
         if part.step not in (None, 1):
             raise Refusal(f"--exposures {exposures}: exposures are taken in a row, such as 0:10")

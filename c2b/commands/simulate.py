@@ -19,7 +19,7 @@ def simulate(
     seed: Whole = 0,
     linearize: str | None = None,
     white: float | None = None,
-    channels: Literal["luma", "rgb"] = "luma",
+    channels: Literal["luma", "rgb", "stored"] = "luma",
     frames: str = "",
     rows: str = "",
     columns: str = "",
@@ -46,7 +46,7 @@ def simulate(
     white
         The stored value of white, such as 4095 for 12 bit frames in 16. Default: what the file says, else its largest number.
     channels
-        Expose luma, or three colour channels.
+        Expose luma, three colour channels, or what is stored (a Bayer mosaic).
     frames
         A part such as 0:90, or with a step 0:90:2.
     rows
@@ -61,8 +61,8 @@ def simulate(
 
     apart(video, capture)
     with open_video(video, linearize=linearize, white=white) as recording:
-        part = part_of(recording, frames, rows, columns, channels, resize)
-        chip, record = make_sensor(sensor, code, readout, "rgb" if part.colour == "rgb" else "mono")
+        part = part_of(recording, frames, rows, columns, None if channels == "stored" else channels, resize)
+        chip, record = make_sensor(sensor, code, readout, part.colour)
         count = streaming.simulate(part, capture, chip, seed=seed, record=record, progress=progress)
     left = len(part) - ((count - 1) * chip.period + chip.frames)
     unused = f"; {counted(left, 'frame')} at the end unused" if left else ""
