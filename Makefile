@@ -1,11 +1,11 @@
-# make demo | test | bench | lint     Python >= 3.11 and make are all they need; the rest is installed into .venv
+# make demo | test | bench | fuzz | soak | lint     Python >= 3.11 and make are all they need; the rest is installed into .venv
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SERIAL := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test bench lint fuzz soak clean
 
 demo: $(VENV)/.core
 	$(BIN)/c2b demo c2b-demo
@@ -15,6 +15,12 @@ test: $(VENV)/.test lint
 
 bench: $(VENV)/.test
 	$(SERIAL) C2B_THREADS=1 $(BIN)/python -m tests.benchmarks
+
+fuzz: $(VENV)/.test
+	$(SERIAL) $(BIN)/python -m tests.fuzz --cases 20000
+
+soak: $(VENV)/.test
+	$(SERIAL) $(BIN)/python -m tests.soak_calibration 200
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

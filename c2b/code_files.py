@@ -157,7 +157,8 @@ def _hdf5(path: Path) -> NDArray:
 
 
 def _text(path: Path) -> NDArray:
-    blocks = [block.split() for block in path.read_text().strip().split("\n\n") if block.split()]
+    lines = ["".join(line.split()) for line in path.read_text().strip().split("\n")]
+    blocks = [block.split() for block in "\n".join(lines).split("\n\n") if block.split()]
     if (
         not blocks
         or any(set(row) - {"0", "1"} for block in blocks for row in block)

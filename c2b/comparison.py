@@ -43,8 +43,8 @@ def matched(
         )
     if index.max() >= len(truth):
         raise Refusal(f"{truth.path} has {len(truth)} frames; {video.path} shows frames up to {index.max()}")
-    encoding = make_response(encode or str(record.get("response", "none")))
-    linear = str(record.get("response", "none")) == "none"
+    encoding = make_response(encode or str(record.get("response", video.response)))
+    linear = str(record.get("response", video.response)) == "none"
     truth = _part(truth, video, "rgb" if video.colour == "rgb" else "luma")
     if (video.height, video.width) != (truth.height, truth.width):
         raise Refusal(f"{video.path} is {video.height}x{video.width} and the truth {truth.height}x{truth.width}: sizes differ")
@@ -53,6 +53,12 @@ def matched(
     ours = encoding.encode(video.irradiance())
     theirs = np.concatenate([_stored(truth, encoding, linear, int(t)) for t in index.ravel()])
     return ours.reshape(*index.shape, *ours.shape[1:]), theirs.reshape(*index.shape, *theirs.shape[1:])
+
+
+def seen_white(video: Recording) -> float | None:
+    """The value of white with which the source was exposed, where the video's record says one that had to be given."""
+    white = video.record.get("source_white")
+    return float(white) if isinstance(white, (int, float)) and white > 0 else None
 
 
 def _numbers(video: Recording, key: str, default: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from sensors.refusal import Refusal
 
-#: Tiles of more than the square of this many pixels are judged by their first rows and columns.
-LARGEST_SIDE = 24
+#: Codes of more frames are not judged: the cost grows with the cube of their number.
+MOST_FRAMES = 2048
 
-#: Singular values below this part of the largest count as zero.
-RCOND = 1e-9
+#: Eigenvalues of A^T A below this part of the largest count as zero.
+RCOND = 1e-12
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,19 @@ def criteria(code: NDArray) -> Criteria:
     if code.ndim != 3:
         raise Refusal(f"criteria are of one code (T, p, q), not of a cycle {code.shape}; judge each on its own")
     opened = code.sum(0, dtype=np.float64)
-    rows = max(LARGEST_SIDE, LARGEST_SIDE**2 // code.shape[2])
-    columns = LARGEST_SIDE**2 // min(rows, code.shape[1])
-    judged = code[:, :rows, :columns].reshape(len(code), -1).T.astype(np.float64)
-    one, two = _system(judged), _system(np.concatenate([judged, 1 - judged]))
+    open_rows = code.reshape(len(code), -1).astype(np.float64)
+    one, two = (_system(A) for A in (open_rows, np.concatenate([open_rows, 1 - open_rows], axis=1)))
     rank, condition, noise_gain = zip(one, two, strict=True)
     light = float(code.mean(dtype=np.float64))
     return Criteria(len(code), code.shape[1:], light, float(opened.min()), float(opened.max()), rank, condition, noise_gain)
 
 
-def _system(A: NDArray) -> tuple[int, float, float]:
-    singular = np.linalg.svd(A, compute_uv=False)
-    rank = int((singular > RCOND * singular[0]).sum()) if singular[0] > 0 else 0
-    if rank < A.shape[1]:
+def _system(A: NDArray) -> tuple[float, float, float]:
+    """Rank, condition and noise gain of a system whose columns, the pixels, are given as (T, K)."""
+    if len(A) > MOST_FRAMES:
+        return np.nan, np.nan, np.nan
+    eigenvalues = np.linalg.eigvalsh(A @ A.T)[::-1]
+    rank = int((eigenvalues > RCOND * eigenvalues[0]).sum()) if eigenvalues[0] > 0 else 0
+    if rank < len(A):
         return rank, np.inf, np.inf
-    return rank, float(singular[0] / singular[-1]), float(np.sqrt((1 / singular**2).sum() / A.shape[1]))
+    return rank, float(np.sqrt(eigenvalues[0] / eigenvalues[-1])), float(np.sqrt((1 / eigenvalues).mean()))

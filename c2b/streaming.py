@@ -81,6 +81,7 @@ class Reconstruction(Recording):
         self.colour = "rgb" if len(self.shape) == 4 else "mono"
         kept = (
             "frame_index",
+            "source_white",
             "crop",
             "resize",
             "response",
@@ -118,6 +119,8 @@ def _source(video: Recording, count: int, sensor: Sensor) -> dict[str, Any]:
     facts: dict[str, Any] = {"frame_index": seen, "crop": crop, "response": video.response, "source": video.source}
     if resized:
         facts["resize"] = [video.height, video.width]
+    if video.dtype.kind == "u" and video.white != np.iinfo(video.dtype).max:
+        facts["source_white"] = video.white
     if video.rate is not None and not video.rate_nominal:
         facts["rate"] = video.rate
     return facts

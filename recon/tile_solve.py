@@ -106,6 +106,9 @@ class TileSolve(Reconstructor):
         """A periodic tile that does not determine all frames needs a ridge; says its rank and condition."""
         if reason := needs_local(sensor, "tile solve"):
             return reason
+        if self.tile is not None and self._periodic(sensor):
+            p, q = sensor.tile
+            return f"tile={self.tile} is for full-resolution masks; the tile of this code is {p}x{q}"
         if not self._periodic(sensor) or self.ridge:
             return ""
         found = tile_matrix(sensor.at(0), (0, 0), self._used(sensor), self.ridge, None)
@@ -113,7 +116,7 @@ class TileSolve(Reconstructor):
             return ""
         return (
             f"a {'x'.join(map(str, sensor.tile))} tile determines {found.rank} of {sensor.frames} frames "
-            f"(condition {found.condition:.3g}); take a code with fewer frames or a larger tile, or tile:ridge=0.01"
+            f"(condition {found.condition:.3g}); take fewer frames, a larger tile, tile:ridge=0.01 or --method pseudo-inverse"
         )
 
     def solve(self, capture: Capture) -> NDArray[np.float32]:

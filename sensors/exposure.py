@@ -63,9 +63,9 @@ class BucketShare:
         out = fitting(out, (buckets, height, width), _sum_type(video) if exact else _float_type(video))
         video = np.ascontiguousarray(video)
         if exact:
-            shares = self._for_width(width, origin[1], video.dtype)[0]
+            bits = self._for_width(width, origin[1], np.uint8)
             kernel = _sum_pair if self._complement else _sum_one
-            rows(kernel, height, video, shares, origin[0], *out, work=video.size)
+            rows(kernel, height, video, bits, origin[0], *out, work=video.size)
         else:
             shares = self._for_width(width, origin[1], out.dtype)
             rows(_sum_grey, height, video, shares, origin[0], out, work=video.size * buckets)
@@ -86,11 +86,10 @@ class BucketShare:
         return np.einsum("btpq,ctpq->bcpq", share, share)
 
     def _expand(self, width: int, column: int, dtype: DTypeLike) -> NDArray:
-        """The shares of one row of pixels: periodic columns written out; for integers 1 becomes all bits, so that & selects."""
-        share = self.share
-        if np.issubdtype(dtype, np.integer):
-            share = share.astype(dtype) * np.iinfo(dtype).max
-        return periodic_columns(share.astype(dtype, copy=False), width, column)
+        """The shares (B, T, p, width), periodic columns written out; as uint8 those of bucket 0, eight frames in a byte."""
+        if dtype == np.uint8:
+            return periodic_columns(np.packbits(self.share[0], axis=0, bitorder="little"), width, column)
+        return periodic_columns(self.share.astype(dtype, copy=False), width, column)
 
 
 def combine(charge: NDArray, matrix: NDArray, origin: tuple[int, int]) -> NDArray:
@@ -140,32 +139,37 @@ def _float_type(array: NDArray) -> DTypeLike:
 
 
 # The kernels take a row of pixels at a time, so that its sums stay in the first-level cache, and four frames at a time, so that each
-# sum is loaded and stored a quarter as often. In the integer kernels a share is all bits or none and selects by &.
+# sum is loaded and stored a quarter as often. The integer kernels read eight frames of the code from a byte: a full-resolution mask
+# would otherwise be as much to read as the video.
 
 
 @numba.njit(**FLAGS)
-def _sum_pair(x, s, i0, y0, y1, first, last):
-    """y0 = sum_t s_t & x_t and y1 = sum_t x_t - y0, so that the complement costs no second selection."""
+def _sum_pair(x, bits, i0, y0, y1, first, last):
+    """y0 = sum of the x_t whose bit is set and y1 = sum_t x_t - y0, so that the complement costs no second selection."""
     T, _, W = x.shape
-    whole = y0.dtype.type
+    whole, none, zero = y0.dtype.type, x.dtype.type(0), np.uint8(0)
     coded, every = np.empty(W, y0.dtype), np.empty(W, y0.dtype)
     for i in range(first, last):
-        p = (i + i0) % s.shape[1]
+        p = (i + i0) % bits.shape[1]
         for j in range(W):
             coded[j] = 0
             every[j] = 0
         t = 0
         while t + 4 <= T:
+            s, m = bits[t // 8, p], np.uint8(1 << t % 8)
+            ma, mb, mc, md = m, np.uint8(m << 1), np.uint8(m << 2), np.uint8(m << 3)
             for j in range(W):
                 a, b, c, d = x[t, i, j], x[t + 1, i, j], x[t + 2, i, j], x[t + 3, i, j]
                 every[j] += whole(a) + whole(b) + whole(c) + whole(d)
-                a, b, c, d = a & s[t, p, j], b & s[t + 1, p, j], c & s[t + 2, p, j], d & s[t + 3, p, j]
+                a, b = a if np.uint8(s[j] & ma) != zero else none, b if np.uint8(s[j] & mb) != zero else none
+                c, d = c if np.uint8(s[j] & mc) != zero else none, d if np.uint8(s[j] & md) != zero else none
                 coded[j] += whole(a) + whole(b) + whole(c) + whole(d)
             t += 4
         while t < T:
+            s, m = bits[t // 8, p], np.uint8(1 << t % 8)
             for j in range(W):
                 every[j] += whole(x[t, i, j])
-                coded[j] += whole(x[t, i, j] & s[t, p, j])
+                coded[j] += whole(x[t, i, j] if np.uint8(s[j] & m) != zero else none)
             t += 1
         for j in range(W):
             y0[i, j] = coded[j]
@@ -173,25 +177,29 @@ def _sum_pair(x, s, i0, y0, y1, first, last):
 
 
 @numba.njit(**FLAGS)
-def _sum_one(x, s, i0, y, first, last):
-    """y = sum_t s_t & x_t."""
+def _sum_one(x, bits, i0, y, first, last):
+    """y = sum of the x_t whose bit is set."""
     T, _, W = x.shape
-    whole = y.dtype.type
+    whole, none, zero = y.dtype.type, x.dtype.type(0), np.uint8(0)
     coded = np.empty(W, y.dtype)
     for i in range(first, last):
-        p = (i + i0) % s.shape[1]
+        p = (i + i0) % bits.shape[1]
         for j in range(W):
             coded[j] = 0
         t = 0
         while t + 4 <= T:
+            s, m = bits[t // 8, p], np.uint8(1 << t % 8)
+            ma, mb, mc, md = m, np.uint8(m << 1), np.uint8(m << 2), np.uint8(m << 3)
             for j in range(W):
-                a, b = x[t, i, j] & s[t, p, j], x[t + 1, i, j] & s[t + 1, p, j]
-                c, d = x[t + 2, i, j] & s[t + 2, p, j], x[t + 3, i, j] & s[t + 3, p, j]
+                a, b, c, d = x[t, i, j], x[t + 1, i, j], x[t + 2, i, j], x[t + 3, i, j]
+                a, b = a if np.uint8(s[j] & ma) != zero else none, b if np.uint8(s[j] & mb) != zero else none
+                c, d = c if np.uint8(s[j] & mc) != zero else none, d if np.uint8(s[j] & md) != zero else none
                 coded[j] += whole(a) + whole(b) + whole(c) + whole(d)
             t += 4
         while t < T:
+            s, m = bits[t // 8, p], np.uint8(1 << t % 8)
             for j in range(W):
-                coded[j] += whole(x[t, i, j] & s[t, p, j])
+                coded[j] += whole(x[t, i, j] if np.uint8(s[j] & m) != zero else none)
             t += 1
         for j in range(W):
             y[i, j] = coded[j]

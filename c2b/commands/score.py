@@ -55,10 +55,10 @@ def score(
         Compare values outside of the data range as they are, instead of clipping them.
     """
     from c2b.commands import open_video
-    from c2b.comparison import matched
+    from c2b.comparison import matched, seen_white
     from recon import metrics
 
-    with open_video(str(video)) as made, open_video(truth, white=white) as source:
+    with open_video(str(video)) as made, open_video(truth, white=white or seen_white(made)) as source:
         size = (720, 1200) if protocol == "codedblurred" else None
         ours, theirs = matched(made, source, size=size, encode=encode)
     result = metrics.score(
@@ -72,5 +72,6 @@ def score(
         order=order,
         protocol=protocol or "",
     )
-    result.conventions["encoding"] = encode or made.record.get("response", "none")
+    result.conventions["encoding"] = encode or made.record.get("response", made.response)
+    result.conventions["channels"] = "rgb" if ours.ndim == 5 else "luma"
     print(result.to_json() if json else result.line())

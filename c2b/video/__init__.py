@@ -5,7 +5,10 @@ window        a lazy part of a recording: frames, crop, luma, size
 response      how stored values come from light, and back
 sidecar       the facts that a video file cannot hold, in a JSON file beside it
 writing       video to file
+sci_scene, dng              the true frames of a MATLAB scene; one raw picture
 image_folder, tiff_stack, npy_array, container      one file per format
+photron_mraw, phantom_cine, norpix_seq              those of high-speed cameras, digital numbers as they are
+packed_dump   raw frames with a layout beside them
 yuv           luma and colour differences to red, green, blue
 
 A new format is one file with one subclass of `recording.Recording`, and one line in `FORMATS`.
@@ -14,8 +17,14 @@ A new format is one file with one subclass of `recording.Recording`, and one lin
 from __future__ import annotations
 
 FORMATS = {
+    "dng": "c2b.video.dng:Dng",
     "image-folder": "c2b.video.image_folder:ImageFolder",
     "tiff-stack": "c2b.video.tiff_stack:TiffStack",
     "npy-array": "c2b.video.npy_array:NpyArray",
     "container": "c2b.video.container:Container",
+    "photron-mraw": "c2b.video.photron_mraw:PhotronMraw",
+    "phantom-cine": "c2b.video.phantom_cine:PhantomCine",
+    "norpix-seq": "c2b.video.norpix_seq:NorpixSeq",
+    "packed-dump": "c2b.video.packed_dump:PackedDump",
+    "sci-scene": "c2b.video.sci_scene:SciScene",
 }

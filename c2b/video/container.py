@@ -56,7 +56,7 @@ class Container(Recording):
         self._open()
         try:
             context = self._stream.codec_context
-            pixels = context.format
+            pixels = None if context is None else context.format
             if pixels is None or not context.width:
                 raise Refusal(f"{path} holds no frame that can be decoded")
             self._bits = max(component.bits for component in pixels.components)
@@ -118,7 +118,7 @@ class Container(Recording):
         import av
 
         with _refusals(self.path, "is not a readable video"):
-            self._container: Any = av.open(str(self.path))
+            self._container: Any = av.open(str(self.path), metadata_encoding="latin-1")
         if not self._container.streams.video:
             self._container.close()
             raise Refusal(f"{self.path} holds no video stream")
@@ -137,7 +137,7 @@ class Container(Recording):
         """From the packets, without decoding; a packet without a stamp counts as a frame at -1, which makes the index useless."""
         import av
 
-        with _refusals(self.path, "is damaged"), av.open(str(self.path)) as container:
+        with _refusals(self.path, "is damaged"), av.open(str(self.path), metadata_encoding="latin-1") as container:
             packets = [p for p in container.demux(container.streams.video[0]) if p.size and not p.is_discard]
             stamps = sorted(-1 if p.pts is None else p.pts for p in packets)
             return Index(stamps, sorted(p.pts for p in packets if p.is_keyframe and p.pts is not None))

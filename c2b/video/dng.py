@@ -14,12 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.video.recording import Recording
+from c2b.video.tiff_stack import refuse_missing_strips
 from sensors.refusal import Refusal
 
 _MAGIC = (b"II*\0", b"MM\0*")
 _CFA, _LINEAR_RAW = 32803, 34892
 _BLACK_LEVEL, _WHITE_LEVEL, _EXPOSURE_TIME, _CFA_SIZE, _CFA_PATTERN = 50714, 50717, 33434, 33421, 33422
-_DAMAGED = (ValueError, IndexError, KeyError, RuntimeError, TypeError, EOFError, MemoryError, struct.error, zlib.error)
+_DAMAGED = (
+    ValueError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    EOFError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
 _LARGEST = 2**28
 _MOST_PAGES = 16
 _QUIET = logging.NullHandler()  # what tifffile logs is said in a refusal
@@ -41,6 +53,7 @@ class Dng(Recording):
                 page = _raw_page(tiff, path)
                 if not 0 < math.prod(page.shape) * 2 <= max(_LARGEST, 40 * path.stat().st_size):
                     raise Refusal(f"{path} claims {page.imagewidth}x{page.imagelength} pixels; it is damaged")
+                refuse_missing_strips(page)
                 self._frame: NDArray | None = page.asarray()
                 tags = {tag.code: tag.value for tag in page.tags}
         except _DAMAGED as error:

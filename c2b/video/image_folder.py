@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from c2b.video.recording import Recording
+from c2b.video.recording import Recording, refuse_too_large
 from sensors.refusal import Refusal
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -89,10 +90,13 @@ def _header(file: Path) -> tuple[tuple[int, int], np.dtype, str]:
     try:
         with file.open("rb") as stream:
             head = stream.read(26)
-        with Image.open(file) as image:
-            mode, size = image.mode, image.size[::-1]
-    except _DAMAGED as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it is a refusal below
+            with Image.open(file) as image:
+                mode, size = image.mode, image.size[::-1]
+    except (*_DAMAGED, Image.DecompressionBombError) as error:
         raise _damaged(file, error) from None
+    refuse_too_large(size, file)
     deep = (head.startswith(_PNG) and head[24] == 16) or mode.startswith("I")
     # A PNG says "grey" in bit 2 of its colour type; Pillow opens 16 bit grey with alpha as colour.
     grey = head[25] & 2 == 0 if head.startswith(_PNG) else mode in ("1", "L", "LA", "I", "I;16", "I;16B")
@@ -115,7 +119,10 @@ def _deep_pixels(file: Path, colour: str) -> NDArray:
     if b"IEND" not in content[-16:]:
         raise ValueError("the file is truncated")
     decoder = av.CodecContext.create("png", "r")
-    frames = [*decoder.decode(av.Packet(content)), *decoder.decode(None)]
+    try:
+        frames = [*decoder.decode(av.Packet(content)), *decoder.decode(None)]
+    except av.FFmpegError as error:
+        raise ValueError(error) from None
     if not frames or frames[0].is_corrupt:
         raise ValueError("no image data")
     return frames[0].to_ndarray(format="rgb48le" if colour == "rgb" else "gray16le")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ class NpyArray(Recording):
     def __init__(self, path: Path) -> None:
         try:
             array = np.lib.format.open_memmap(path, mode="r")  # which has no way to unpickle
-        except (ValueError, EOFError, SyntaxError) as error:
+        except (ValueError, TypeError, OverflowError, EOFError, SyntaxError, TokenError) as error:
             raise Refusal(f"{path} is not a readable .npy file of numbers: {_one_line(error)}") from None
         if array.ndim not in (3, 4) or array.shape[3:] not in ((), (3,)):
             raise Refusal(f"{path} has shape {array.shape}; a video is (frames, height, width) or (frames, height, width, 3)")

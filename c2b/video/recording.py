@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 #: The first bytes of a file that a format may look at.
 HEAD = 64
+
+#: Numbers in a frame that is stored compressed, twice 8K video: a larger one is a damaged file or a bomb. What is stored as it is may
+#: be as large as its file.
+LARGEST_FRAME = 1 << 26
 
 #: ITU-R 601 weights of red, green and blue in units of 1/65536, as Pillow has them for ``convert("L")``.
 LUMA = (19595, 38470, 7471)
@@ -277,6 +282,14 @@ def refuse_not_finite(frame: NDArray, where: object, number: int) -> None:
         raise Refusal(f"{where}: frame {number} holds NaN or infinite values; irradiance has to be finite")
 
 
+def refuse_too_large(shape: tuple[int, ...], where: object) -> None:
+    """A Refusal if a frame (H, W[, samples]) that has to be decompressed is larger than `LARGEST_FRAME`."""
+    if math.prod(shape) > LARGEST_FRAME:
+        raise Refusal(
+            f"{where} claims a compressed frame of {'x'.join(map(str, shape))}; up to {LARGEST_FRAME} numbers are decoded"
+        )
+
+
 def _format_of(path: Path) -> tuple[str, type[Recording]]:
     if not path.exists():
         raise Refusal(f"there is no file or folder {path}")
@@ -286,9 +299,12 @@ def _format_of(path: Path) -> tuple[str, type[Recording]]:
             head = file.read(HEAD)
         if not head:
             raise Refusal(f"{path} is empty")
+    for name in FORMATS:  # one by one: some formats are heavy to import
+        kind: type[Recording] = spec.find(FORMATS, "video format", name)
+        if kind.recognises(path, head):
+            return name, kind
     kinds: dict[str, type[Recording]] = {name: spec.find(FORMATS, "video format", name) for name in FORMATS}
-    by_content = [(name, kind) for name, kind in kinds.items() if kind.recognises(path, head)]
-    by_suffix = [(name, kind) for name, kind in kinds.items() if head and path.suffix.lower() in kind.suffixes]
-    if not by_content + by_suffix:
-        raise Refusal(f"{path} is not a video that c2b reads; known formats: {', '.join(kind.title for kind in kinds.values())}")
-    return (by_content + by_suffix)[0]
+    for name, kind in kinds.items():
+        if head and path.suffix.lower() in kind.suffixes:
+            return name, kind
+    raise Refusal(f"{path} is not a video that c2b reads; known formats: {', '.join(kind.title for kind in kinds.values())}")

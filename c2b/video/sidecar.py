@@ -27,6 +27,9 @@ SCHEMA = "c2b-video/1"
 #: Name of the sidecar inside a folder of images.
 INSIDE = "video.json"
 
+#: Of numbers that are facts; more could not be calculated with.
+LARGEST = 1e30
+
 BAYER = ("rggb", "bggr", "grbg", "gbrg")
 
 
@@ -46,7 +49,7 @@ def apply(recording: Recording, given: Mapping[str, Any]) -> Recording:
         If the sidecar is damaged, or a fact cannot be true of this recording; it names the sidecar.
     """
     path = beside(recording.path)
-    facts = {**_read(path), **given}
+    facts = {**read(recording.path), **given}
     try:
         for key in ("white", "black"):
             if key in facts:
@@ -63,7 +66,7 @@ def apply(recording: Recording, given: Mapping[str, Any]) -> Recording:
                 setattr(recording, key, _positive(key, facts[key]))
         recording.rate_nominal = recording.rate_nominal and facts.get("rate") is None
         recording.response = str(make_response(str(facts.get("response", recording.response))))
-        recording.record = _record(facts.get("record", {}))
+        recording.record = _record(facts.get("record", dict(recording.record)))
         colour = _colour(facts.get("colour", recording.colour), len(recording.shape) == 4)
     except ValueError as error:
         raise Refusal(f"{path if path.is_file() else recording.path}: {error}") from None
@@ -87,11 +90,13 @@ def text(facts: Mapping[str, Any]) -> str:
         raise Refusal(f"the record of a video must be JSON: {error}") from None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(of: Path) -> dict[str, Any]:
+    """The facts in the sidecar of a file or folder, none if it has none; a Refusal if it is damaged."""
+    path = beside(of)
     if not path.is_file():
         return {}
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8"), parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
         raise Refusal(f"{path} is damaged ({error}); mend it or remove it") from None
     if not isinstance(facts, dict):
@@ -99,8 +104,15 @@ def _read(path: Path) -> dict[str, Any]:
     return facts
 
 
+def _finite(text: str) -> float:
+    """JSON has no infinity, although Python reads and writes it."""
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text} is not a finite number")
+    return value
+
+
 def _number(key: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < LARGEST:
         raise ValueError(f"{key} must be a number, not {value!r}")
     return float(value)
 

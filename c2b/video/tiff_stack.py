@@ -5,24 +5,28 @@ from __future__ import annotations
 import logging
 import math
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from c2b.video.npy_array import stored_as
-from c2b.video.recording import Recording
+from c2b.video.recording import Recording, refuse_too_large
 from sensors.refusal import Refusal
 
 if TYPE_CHECKING:
     import tifffile
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_DAMAGED = (ValueError, IndexError, KeyError, RuntimeError, TypeError, EOFError, struct.error, zlib.error)
 _BIG = 2 << 30
+
+#: Pages in which a circle is looked for.
+CHAIN = 1000
+
+#: Strips that a page may lack, as some writers leave the last ones out.
+SPARE = 100
 _QUIET = logging.NullHandler()  # what tifffile logs is said in a refusal
 
 
@@ -43,25 +47,19 @@ class TiffStack(Recording):
         import tifffile
 
         super().__init__(path)
-        complaints = _Complaints()
-        logging.getLogger("tifffile").addHandler(complaints)
         self._mapped: NDArray | None = None
-        try:
-            self._file = tifffile.TiffFile(path)
-        except _DAMAGED as error:
-            raise _damaged(path, [error]) from None
-        try:
-            self._lay_out()
-            if complaints.of_missing_pages:
-                raise ValueError
-        except _DAMAGED as error:
-            self._file.close()
-            if isinstance(error, Refusal):
-                raise
-            raise _damaged(path, complaints.of_missing_pages or [error]) from None
-        finally:
-            logging.getLogger("tifffile").removeHandler(complaints)
-            logging.getLogger("tifffile").addHandler(_QUIET)
+        with Complaints() as complaints:
+            try:
+                self._file = tifffile.TiffFile(path)
+                refuse_endless(self._file)
+                self._lay_out()
+                if complaints.of_missing_pages:
+                    raise ValueError
+            except Exception as error:  # whatever a damaged file makes tifffile raise
+                self.close()
+                if isinstance(error, Refusal):
+                    raise
+                raise _damaged(path, complaints.of_missing_pages or [error]) from None
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
@@ -82,11 +80,11 @@ class TiffStack(Recording):
 
     def close(self) -> None:
         self._mapped = None
-        self._file.close()
-
-    def __del__(self) -> None:
         if hasattr(self, "_file"):
             self._file.close()
+
+    def __del__(self) -> None:
+        self.close()
 
     def _lay_out(self) -> None:
         """Find out which pages are frames, and which of their axes are samples."""
@@ -120,9 +118,13 @@ class TiffStack(Recording):
         self.dtype, self.white = stored_as(np.dtype(first.dtype), self.path)
         if self.dtype.kind == "u":
             self.white = float((1 << first.keyframe.bitspersample) - 1)
+        if 0 in self._stored_shape:
+            raise ValueError(f"a size of {'x'.join(map(str, self._stored_shape))}")
         self._pages: list[Any] = [page for one in series for page in one.pages]
         if len(series) == 1 and first.dataoffset is not None:
             self._map(np.dtype(first.dtype), first.dataoffset)
+        else:
+            refuse_too_large(self._stored_shape[len(self._pages) == len(self) :], self.path)
 
     def _map(self, dtype: np.dtype, offset: int) -> None:
         stored = dtype.newbyteorder(self._file.byteorder)
@@ -134,33 +136,75 @@ class TiffStack(Recording):
         if self._mapped is not None:
             block = self._mapped[frames.start : frames.stop : frames.step]
         elif len(self._pages) == len(self):
-            block = np.stack([self._page(number) for number in frames])
+            block = np.stack([self._page(number, self._stored_shape[1:]) for number in frames])
         else:  # one page holds several frames: a layout that can only be decoded whole
-            block = self._page(0).reshape(self._stored_shape)[frames.start : frames.stop : frames.step]
+            block = self._page(0, self._stored_shape)[frames.start : frames.stop : frames.step]
         if self._planar:
             block = np.moveaxis(block, 1, -1)
         if block.ndim == 4:
             block = block[..., :3] if len(self.shape) == 4 else block[..., 0]
         return block.view(np.uint8) if block.dtype.kind == "b" else block.astype(self.dtype, copy=False)
 
-    def _page(self, number: int) -> NDArray:
+    def _page(self, number: int, shape: tuple[int, ...]) -> NDArray:
         try:
-            return self._pages[number].asarray()
-        except _DAMAGED as error:
-            raise Refusal(f"{self.path}: frame {number} cannot be decoded: {error}") from None
+            return self._pages[number].asarray().reshape(shape)
+        except Exception as error:  # whatever a damaged file makes a decoder raise
+            raise Refusal(f"{self.path}: frame {number} cannot be decoded: {_one_line(error)}") from None
 
 
-class _Complaints(logging.Handler):
-    """Keeps what tifffile logs instead of raising when the chain of pages breaks off."""
+class Complaints(logging.Handler):
+    """Keeps what tifffile logs instead of raising, while a file is opened: that the chain of pages breaks off.
+
+    A damaged file that has it complain without end is given up.
+    """
+
+    MOST = 1000
 
     def __init__(self) -> None:
         super().__init__()
+        self.count = 0
         self.of_missing_pages: list[str] = []
 
+    def __enter__(self) -> Self:
+        logging.getLogger("tifffile").addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("tifffile").removeHandler(self)
+        logging.getLogger("tifffile").addHandler(_QUIET)
+
     def emit(self, record: logging.LogRecord) -> None:
+        self.count += 1
+        if self.count > self.MOST:
+            raise ValueError(f"more than {self.MOST} faults in its pages and tags")
         message = record.getMessage()
         if "invalid page offset" in message or "failed to reshape" in message:
             self.of_missing_pages.append(message)
+
+
+def refuse_endless(file: tifffile.TiffFile) -> None:
+    """A ValueError for what would keep tifffile busy without end: pages in a circle, or far more strips than the file has.
+
+    Only the first `CHAIN` pages are walked through, as the pages of a long stack lie far apart.
+    """
+    form, stream, offset = file.tiff, file.filehandle, file.pages.first.offset
+    seen: set[int] = set()
+    while offset and len(seen) < CHAIN:
+        if offset in seen:
+            raise ValueError("its chain of pages goes in a circle")
+        seen.add(offset)
+        stream.seek(offset)
+        (tags,) = struct.unpack(form.tagnoformat, stream.read(form.tagnosize))
+        stream.seek(offset + form.tagnosize + tags * form.tagsize)
+        end = stream.read(form.offsetsize)
+        offset = struct.unpack(form.offsetformat, end)[0] if len(end) == form.offsetsize else 0
+    refuse_missing_strips(file.pages.first)
+
+
+def refuse_missing_strips(page: Any) -> None:
+    """A ValueError if a page has far fewer strips or tiles than its size asks for, which tifffile would fill in one by one."""
+    if math.prod(page.chunked) > len(page.dataoffsets) + SPARE:
+        raise ValueError(f"it has {len(page.dataoffsets)} strips or tiles of {math.prod(page.chunked)}")
 
 
 def _squeezed(axes: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
@@ -174,4 +218,8 @@ def _size(series: tifffile.TiffPageSeries) -> str:
 
 
 def _damaged(path: Path, reasons: Sequence[object]) -> Refusal:
-    return Refusal(f"{path} is not a readable TIFF file, it may be truncated: {reasons[0]}")
+    return Refusal(f"{path} is not a readable TIFF file, it may be truncated: {_one_line(reasons[0])}")
+
+
+def _one_line(reason: object) -> str:
+    return " ".join(str(reason).split())[:200] or type(reason).__name__
