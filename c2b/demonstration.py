@@ -94,7 +94,7 @@ def _one(entry: tuple[str, str, bool, str], light: NDArray, truth: NDArray, disp
     shown = np.asarray(display(np.clip(video, 0, 1)), np.float32)
     file = name.replace(", ", "-").replace(" e-", "e").replace(" ", "-")
     write_capture(folder / f"{file}.c2b.ome.tif", capture)
-    write_video(folder / f"{file}.mkv", video, response="srgb", record={"method": method, "camera": camera})
+    write_video(folder / f"{file}.mkv", video, response="srgb", record={"method": method, "camera": camera, "response": "srgb"})
     label = method + " --consistent" * consistent
     return Result(camera, label, name, capture.images[0], shown, score(shown, truth), score(shown, truth, middle=True))
 
@@ -153,7 +153,7 @@ def _page(path: Path, results: list[Result]) -> None:
             "In numbers",
             "",
             table=table,
-            figures=[("psnr.png", "Frame by frame."), ("errors.png", "Absolute error of three frames.")],
+            figures=[("psnr.png", "Frame by frame."), ("errors.png", "Absolute error.")],
         ),
         Section(
             "How it is recorded",
@@ -167,8 +167,9 @@ def _page(path: Path, results: list[Result]) -> None:
         ),
         Section(
             "With noise",
-            "The preset `cep-2019` has the noise of a real pixel: photon shot noise, 12 electrons of read noise, 12 bits. Its "
-            "brightness is given in electrons that white gives per sub-exposure.",
+            "The preset `cep-2019` has the noise that such a pixel is assumed to have: photon shot noise, 12 electrons of read "
+            "noise, 12 bits. At 20 electrons that noise wins: one sub-exposure can hardly be told "
+            "from the next. Brightness is given in electrons that white gives per sub-exposure.",
             figures=[("noise.png", "At 800, 100 and 20 electrons.")],
         ),
         Section(

@@ -47,14 +47,23 @@ def simulate(
     if kind is None:
         raise Refusal(f"{path} is not named like a capture file; known: NAME.c2b.ome.tif")
     count = sensor.exposures_in(len(video))
-    as_stored = video.response == "none" and video.black == 0 and video.dtype.kind == "u"
-    white = video.white if as_stored else 1.0
+    as_stored, white = _light_of(video)
     exposures: Iterator[NDArray] = (_one_exposure(video, sensor, n, seed, white, as_stored) for n in range(count))
     if progress:
         exposures = progress(exposures, count, "simulate")
     noted = {**sensor.record(count, white=white, seed=seed), **_source(video, count, sensor), **(record or {})}
     kind.write(path, sensor, exposures, count, noted)
     return count
+
+
+def expose(video: Recording, sensor: Sensor, *, seed: int, record: Mapping[str, Any] | None = None) -> Capture:
+    """The same in memory: a `Capture` that remembers what it saw, as `simulate` writes it."""
+    count = sensor.exposures_in(len(video))
+    as_stored, white = _light_of(video)
+    images = np.stack([_one_exposure(video, sensor, n, seed, white, as_stored) for n in range(count)])
+    return Capture(
+        images, sensor, {**sensor.record(count, white=white, seed=seed), **_source(video, count, sensor), **(record or {})}
+    )
 
 
 class Reconstruction(Recording):
@@ -69,7 +78,7 @@ class Reconstruction(Recording):
     title = "reconstruction"
     format = "reconstruction"
 
-    def __init__(self, capture: Capture, method: Reconstructor, name: str, path: Path) -> None:
+    def __init__(self, capture: Capture, method: Reconstructor, name: str = "", path: Path = Path("reconstruction")) -> None:
         self._capture, self._method = capture, method
         self._latest: tuple[int, NDArray] | None = None
         self._frames_each = self._exposure(0).shape[0]
@@ -101,6 +110,12 @@ class Reconstruction(Recording):
 
     def _read(self, frames: range) -> NDArray:
         return np.stack([self._exposure(t // self._frames_each)[t % self._frames_each] for t in frames])
+
+
+def _light_of(video: Recording) -> tuple[bool, float]:
+    """Whether stored frames are light already, so that they go to the sensor as they are; and the value of white there."""
+    as_stored = video.response == "none" and video.black == 0 and video.dtype.kind == "u"
+    return as_stored, video.white if as_stored else 1.0
 
 
 def _one_exposure(video: Recording, sensor: Sensor, number: int, seed: int, white: float, as_stored: bool) -> NDArray:

@@ -44,6 +44,11 @@ def describe(sensor: Sensor, record: Mapping[str, Any], sha: str, image: NDArray
         One exposure, for its type.
     """
     description, arrays = sensor.description()
+    if description["sensor"] not in sensors.SENSORS.values():
+        raise Refusal(
+            f"a capture of {type(sensor).__name__} could not be read again: give the sensor a name first, "
+            f'sensors.SENSORS["my-sensor"] = "{description["sensor"]}"'
+        )
     facts = {name: {"dtype": a.dtype.name, "shape": list(a.shape), "sha256": sha_of(a)} for name, a in arrays.items()}
     document = {
         "schema": SCHEMA,

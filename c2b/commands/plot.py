@@ -73,7 +73,7 @@ def _code_or_video(file: str) -> Figure:
             chosen = sorted({round(i * (len(recording) - 1) / 4) for i in range(5)})
             stored = np.stack([recording[t] for t in chosen])
             shown = (stored - recording.black) / (recording.white - recording.black)
-            return strip_figure({Path(file).name: shown}, title=Path(file).name, subtitle=f"frames {', '.join(map(str, chosen))}")
+            return strip_figure({"": shown}, times=chosen, title=Path(file).name)
     except Refusal:
         if (code := a_code(file, perhaps_video=True)) is None:
             raise

@@ -22,6 +22,7 @@ def strip_figure(
     *,
     capture: ArrayLike | None = None,
     frames: Sequence[int] | None = None,
+    times: Sequence[int] | None = None,
     psnr: Mapping[str, float] | None = None,
     white: float = 1.0,
     encode: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
@@ -38,6 +39,8 @@ def strip_figure(
         Buckets, drawn as a row of their own below the first, each scaled to its own brightest value.
     frames : sequence of int, optional
         The columns; `COLUMNS` frames spread over the video if absent.
+    times : sequence of int, optional
+        What the frames of the videos are called, where they are a choice from something longer.
     psnr : mapping of str to float, optional
         In dB, written below the names; the best stands out.
     white : float
@@ -62,7 +65,7 @@ def strip_figure(
             [display(video[t], white, encode) for t in frames],
             note=f"{scores[name]:.2f} dB" if name in scores else "",
             strong=len(scores) > 1 and scores.get(name) == best,
-            captions=[f"t = {t}" for t in frames] if k == 0 else (),
+            captions=[f"t = {t if times is None else times[t]}" for t in frames] if k == 0 else (),
         )
         for k, (name, video) in enumerate(shown.items())
     ]
