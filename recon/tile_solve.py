@@ -222,8 +222,9 @@ def solve_periodic(charge: NDArray[np.float32], solve: NDArray[np.float32]) -> N
     """
     T, _, p, q = solve.shape
     _, height, width = charge.shape
-    low = np.empty((T, -(-height // p), -(-width // q)), np.float32)
-    _apply(charge, solve, low)
+    rows_first = np.empty((-(-height // p), T, -(-width // q)), np.float32)
+    low = rows_first.transpose(1, 0, 2)
+    _apply(charge, solve, rows_first)
     if height % p:
         low[:, -1:] = solve_periodic(np.ascontiguousarray(charge[:, -p:]), _turned(solve, height - p, 0))
     if width % q:
@@ -333,20 +334,25 @@ def _typical(variance: NDArray) -> float:
 
 @numba.njit(**PRODUCT_FLAGS)
 def _solve_tiles(y, solve, p, q, low, first, last):
-    """x_t = sum_k solve_tk y_k for the whole tiles of a row; where one k only counts, as under the impulse code, it is copied."""
+    """x_t = sum_k solve_tk y_k for the whole tiles of a row; where one k only counts it is scaled; the impulse code only sorts."""
     T, K = solve.shape
     w = y.shape[2] // q
     pixels = np.empty((K, w), y.dtype)
+    samples = T == K
     only = np.full(T, -1)
     for t in range(T):
         for k in range(K):
             if solve[t, k] != 0:
                 only[t] = k if only[t] == -1 else -2
+        samples &= only[t] == t and solve[t, t] == 1
     for i in range(first, last):
+        into = low[i] if samples else pixels
         for k in range(0, K, q):
-            _part_columns(y[k // (p * q), i * p + (k // q) % p], q, pixels[k : k + q])
+            _part_columns(y[k // (p * q), i * p + (k // q) % p], q, w, into[k : k + q])
+        if samples:
+            continue
         for t in range(T):
-            out, a = low[t, i], solve[t]
+            out, a = low[i, t], solve[t]
             k = max(only[t], 0)
             for j in range(w):
                 out[j] = a[k] * pixels[k, j]
@@ -370,9 +376,8 @@ def _solve_tiles(y, solve, p, q, low, first, last):
 
 
 @numba.njit(**FLAGS)
-def _part_columns(row, q, pixels):
+def _part_columns(row, q, w, pixels):
     """Every q-th pixel of a row to a row of its own; written out for small q, so that LLVM shuffles instead of gathering."""
-    w = pixels.shape[1]
     if q == 2:
         for j in range(w):
             pixels[0, j], pixels[1, j] = row[2 * j], row[2 * j + 1]
