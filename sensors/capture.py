@@ -83,6 +83,12 @@ class Capture:
         """Of `charge`, same shape and unit squared; zero for ideal readout, infinite where a sample is saturated."""
         return self._per_bucket(lambda images: self.sensor.readout.variance(images, duration=self.sensor.duration))
 
+    @property
+    def saturated(self) -> list[float]:
+        """The share of the samples of each bucket that is saturated and carries no weight, (B,)."""
+        lost = np.isinf(self.variance)
+        return [float(lost[:, b].mean()) for b in range(lost.shape[1])]
+
     def planes(self) -> list[Capture]:
         """The colour planes, or the four phases of a mosaic, as mono captures; a mono capture is its own only plane.
 

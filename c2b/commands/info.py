@@ -50,6 +50,7 @@ def _facts(file: str) -> dict[str, Any]:
             **summary,
             **seen,
             **image,
+            "saturated": [round(share, 5) for share in capture[:1].saturated],
             **document,
             "code": list(capture.sensor.code.shape),
             **capture.record,

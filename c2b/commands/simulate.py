@@ -7,6 +7,9 @@ from typing import Literal
 
 from c2b.commands import Whole
 
+#: Share of saturated samples from which on a user is told.
+WORTH_A_WORD = 0.001
+
 
 def simulate(
     video: str,
@@ -57,6 +60,7 @@ def simulate(
         WIDTHxHEIGHT, Lanczos, after the crop.
     """
     from c2b import streaming
+    from c2b.captures import read_capture
     from c2b.commands import apart, counted, make_sensor, open_video, part_of, progress
 
     apart(video, capture)
@@ -64,9 +68,11 @@ def simulate(
         part = part_of(recording, frames, rows, columns, None if channels == "stored" else channels, resize)
         chip, record = make_sensor(sensor, code, readout, part.colour)
         count = streaming.simulate(part, capture, chip, seed=seed, record=record, progress=progress)
+    full = max(read_capture(capture, verify=False)[:1].saturated)
     left = len(part) - ((count - 1) * chip.period + chip.frames)
     unused = f"; {counted(left, 'frame')} at the end unused" if left else ""
+    lost = f"; {full:.1%} of the first exposure is saturated" if full > WORTH_A_WORD else ""
     print(
         f"{capture}: {counted(count, 'exposure')} of {counted(chip.frames, 'frame')}, {counted(chip.buckets, 'bucket')}, "
-        f"{part.height}x{part.width}{unused}"
+        f"{part.height}x{part.width}{lost}{unused}"
     )
