@@ -17,7 +17,6 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +81,12 @@ def read_sensor(path: str | Path, code: ArrayLike, words: Mapping[str, str] | No
         raise Refusal(f"a code has axes (sub-exposure, row, column), not the shape {code.shape}")
     kind = spec.find(sensors.SENSORS, "sensor", document["sensor"])
     parts: dict[str, Any] = {"sensor_settings": kind, **preset.GROUPS}
-    owner = {f.name: group for group, part in parts.items() for f in fields(part) if f.name not in _ELSEWHERE}
+    owner = preset.owners(parts)
     values = {group: {key: _value(key, entry) for key, entry in document.get(group, {}).items()} for group in parts}
     for group, found in values.items():
         if strange := [key for key in found if owner.get(key) != group]:
             raise Refusal(f"{path}: {strange[0]} is no setting of {group} in this version")
-    for key, text in words.items():
-        if key not in owner:
-            raise Refusal(spec.unknown(f"setting of sensor {path}", key, sorted(owner)))
-        if owner[key] in settings:
-            raise Refusal(f"{key}={text} is a setting of the {owner[key]} of {path}, which is replaced as a whole; set it there")
-        values[owner[key]] |= spec.convert(parts[owner[key]], {key: text}, label=f"sensor {path}")
+    preset.change(values, words, parts, str(path), replaced=settings)
     if "readout" not in settings and "white" not in values["readout"]:
         raise Refusal(f"{path} has no white, the electrons of a white sub-exposure; give it: {path}:white=100")
     lag, frames = values["sensor_settings"].get("lag"), code.shape[-3]
@@ -144,8 +138,6 @@ def provenance(path: str | Path, changed: Mapping[str, str]) -> dict[str, str]:
 
 #: A list of plain numbers, which is legible on one line.
 _LIST = re.compile(r"\[[-+\d.,eE\s]+\]")
-
-_ELSEWHERE = ("code", "readout", "timing", "colour", "origin", "lattice")
 
 
 def _value(key: str, entry: Mapping[str, Any]) -> Any:

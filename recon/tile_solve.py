@@ -57,7 +57,6 @@ RIDGE_UNDER_NOISE, RIDGE_PER_NOISE, LARGEST_RIDGE = 0.1, 0.05, 3.0
 #: Periodic tiles up to this side are solved by one matrix; larger ones count as full-resolution masks.
 LARGEST_TILE = 32
 
-
 #: Products and sums may be fused: no bits are promised here.
 PRODUCT_FLAGS = {**FLAGS, "fastmath": {"contract"}}
 
@@ -81,7 +80,8 @@ class TileSolve(Reconstructor):
         ``both`` or ``coded`` (bucket 0 alone, as the single-coded baseline).
     ridge : float, optional
         Weight of the pull towards the mean of the frames; the rows are means, so it compares with their weights w^2 (1 without noise).
-        Without one: 0 for a periodic tile, which must then determine all T frames; 0.1 for a system per tile.
+        Without one: 0 for a periodic tile, which must then determine all T frames; 0.1 for a system per tile; under
+        noise, 0.1 and more the noisier the capture.
     weighted : bool
         Weight the rows by the noise of the capture.
     tile : int, optional

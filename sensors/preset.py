@@ -10,7 +10,7 @@ refuses the codes that the chip cannot do.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import fields
 from importlib.resources import files
 from typing import Any
@@ -54,14 +54,8 @@ def make(name: str, words: Mapping[str, str], code: ArrayLike, **settings: Any) 
     document = load(name)
     kind = spec.find(sensors.SENSORS, "sensor", document["sensor"])
     parts: dict[str, Any] = {"sensor_settings": kind, **GROUPS, **BESIDE}
-    owner = {f.name: group for group, part in parts.items() for f in fields(part) if f.name not in _ELSEWHERE}
     values = {group: {key: _value(entry) for key, entry in document.get(group, {}).items()} for group in parts}
-    for key, text in words.items():
-        if key not in owner:
-            raise Refusal(spec.unknown(f"setting of sensor {name}", key, sorted(owner)))
-        if owner[key] in settings:
-            raise Refusal(f"{key}={text} is a setting of the {owner[key]} of {name}, which is replaced as a whole; set it there")
-        values[owner[key]] |= spec.convert(parts[owner[key]], {key: text}, label=f"sensor {name}")
+    change(values, words, parts, name, replaced=settings)
     light = Photometry(**values["photometry"])
     _one_way_to_say_how_bright(light, words, settings)
     if light.lux is not None:
@@ -72,6 +66,30 @@ def make(name: str, words: Mapping[str, str], code: ArrayLike, **settings: Any) 
     if reason := CodeLink(**values["code_link"]).refusal(chip.code, chip.timing.sub_exposure):
         raise Refusal(f"{name} cannot do this: {reason}")
     return chip
+
+
+def owners(parts: Mapping[str, Any]) -> dict[str, str]:
+    """Setting to the group it belongs to; ``parts`` are the classes of the groups."""
+    return {f.name: group for group, part in parts.items() for f in fields(part) if f.name not in _ELSEWHERE}
+
+
+def change(
+    values: dict[str, dict[str, Any]], words: Mapping[str, str], parts: Mapping[str, Any], name: str, *, replaced: Container[str]
+) -> None:
+    """Put settings given as text into the ``values`` of the groups they belong to.
+
+    Raises
+    ------
+    Refusal
+        If no group has such a setting, its group is ``replaced`` as a whole, or the text does not fit.
+    """
+    owner = owners(parts)
+    for key, text in words.items():
+        if key not in owner:
+            raise Refusal(spec.unknown(f"setting of sensor {name}", key, sorted(owner)))
+        if owner[key] in replaced:
+            raise Refusal(f"{key}={text} is a setting of the {owner[key]} of {name}, which is replaced as a whole; set it there")
+        values[owner[key]] |= spec.convert(parts[owner[key]], {key: text}, label=f"sensor {name}")
 
 
 def load(name: str) -> dict[str, Any]:
