@@ -115,7 +115,7 @@ class BucketPng:
             partial.mkdir()
             for number, image in enumerate(images):
                 for bucket in (0, 1):
-                    image_folder._write_png(partial / f"bucket{bucket + 1}_{number:0{digits}}.png", image[bucket])
+                    image_folder.write_png(partial / f"bucket{bucket + 1}_{number:0{digits}}.png", image[bucket])
             document, arrays = documents.describe(sensor, record, sha.hexdigest(), first)
             for name, array in arrays.items():
                 np.save(partial / f"{name}.npy", array)
@@ -147,10 +147,10 @@ def _natural(name: str) -> list[tuple[str, int]]:
 
 
 def _picture(file: Path) -> NDArray:
-    _, dtype, colour = image_folder._header(file)
+    _, dtype, colour = image_folder.header(file)
     if colour != "mono":
         raise Refusal(f"{file} is in colour; a bucket is grey")
-    return image_folder._deep_pixels(file, colour) if dtype == np.uint16 else image_folder._pixels(file, colour)
+    return image_folder.deep_pixels(file, colour) if dtype == np.uint16 else image_folder.pixels(file, colour)
 
 
 def _sidecar(path: Path) -> dict[str, Any]:

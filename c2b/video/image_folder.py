@@ -32,7 +32,7 @@ class ImageFolder(Recording):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._files = _images(path)
-        self._size, self.dtype, self.colour = _header(self._files[0])
+        self._size, self.dtype, self.colour = header(self._files[0])
         self.shape = (len(self._files), *self._size, *((3,) if self.colour == "rgb" else ()))
         self.white = float(np.iinfo(self.dtype).max)
 
@@ -51,7 +51,7 @@ class ImageFolder(Recording):
         path.mkdir()
         digits = max(4, len(str(shape[0] - 1)))
         for number, frame in enumerate(frames):
-            _write_png(path / f"frame{number:0{digits}}.png", frame)
+            write_png(path / f"frame{number:0{digits}}.png", frame)
 
     def _read(self, frames: range) -> NDArray:
         out = np.empty((len(frames), *self.shape[1:]), self.dtype)
@@ -60,7 +60,7 @@ class ImageFolder(Recording):
         return out
 
     def _image(self, file: Path) -> NDArray:
-        size, dtype, colour = _header(file)
+        size, dtype, colour = header(file)
         if size != self._size:
             here, first = (f"{height}x{width} (height x width)" for height, width in (size, self._size))
             raise Refusal(f"{file} is {here}, the first frame {self._files[0].name} is {first}")
@@ -68,7 +68,7 @@ class ImageFolder(Recording):
             here, first = f"{colour} {dtype.name}", f"{self.colour} {self.dtype.name}"
             raise Refusal(f"{file} is {here}, the first frame {self._files[0].name} is {first}")
         try:
-            return _deep_pixels(file, colour) if dtype == np.uint16 else _pixels(file, colour)
+            return deep_pixels(file, colour) if dtype == np.uint16 else pixels(file, colour)
         except _DAMAGED as error:
             raise _damaged(file, error) from None
 
@@ -83,7 +83,7 @@ def _images(path: Path) -> list[Path]:
     return sorted(files, key=lambda p: [(int(digits or 0), text) for text, digits in re.findall(r"(\D*)(\d*)", p.name)])
 
 
-def _header(file: Path) -> tuple[tuple[int, int], np.dtype, str]:
+def header(file: Path) -> tuple[tuple[int, int], np.dtype, str]:
     """Height and width, dtype and colour of an image, from its first bytes."""
     from PIL import Image
 
@@ -103,7 +103,8 @@ def _header(file: Path) -> tuple[tuple[int, int], np.dtype, str]:
     return size, np.dtype(np.uint16 if deep else np.uint8), "mono" if grey else "rgb"
 
 
-def _pixels(file: Path, colour: str) -> NDArray:
+def pixels(file: Path, colour: str) -> NDArray:
+    """An image of 8 bit, (H, W) or (H, W, 3)."""
     from PIL import Image
 
     wanted = "RGB" if colour == "rgb" else "L"
@@ -111,7 +112,7 @@ def _pixels(file: Path, colour: str) -> NDArray:
         return np.asarray(image if image.mode == wanted else image.convert(wanted))
 
 
-def _deep_pixels(file: Path, colour: str) -> NDArray:
+def deep_pixels(file: Path, colour: str) -> NDArray:
     """A PNG of 16 bit, which Pillow would cut to 8 bit if it is in colour or has alpha."""
     import av
 
@@ -128,7 +129,7 @@ def _deep_pixels(file: Path, colour: str) -> NDArray:
     return frames[0].to_ndarray(format="rgb48le" if colour == "rgb" else "gray16le")
 
 
-def _write_png(file: Path, frame: NDArray) -> None:
+def write_png(file: Path, frame: NDArray) -> None:
     if frame.dtype == np.uint16 and frame.ndim == 3:
         file.write_bytes(_deep_png(frame))
         return
