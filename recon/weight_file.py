@@ -1,0 +1,82 @@
+"""Weights and priors on disk: safetensors with one JSON document that says what they are. Nothing here is ever unpickled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensors.refusal import Refusal
+
+#: Where the weights that come with c2b lie; each NAME.safetensors has its card, NAME.md.
+SHIPPED = Path(__file__).parent / "weights"
+
+SCHEMA = "c2b-weights"
+
+
+def write(path: str | Path, tensors: Mapping[str, NDArray], document: Mapping[str, Any]) -> None:
+    """Write tensors and their document; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Ends in ``.safetensors``.
+    tensors : mapping of ndarray
+    document : mapping
+        JSON: ``method`` (a name of `recon.METHODS`) and what else `read` shall give back.
+
+    Raises
+    ------
+    Refusal
+        If the name does not end in ``.safetensors``.
+    """
+    from safetensors.numpy import save
+
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise Refusal(f"{path.name}: weights are written as .safetensors")
+    content = save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, {SCHEMA: json.dumps(document)})
+    beside = path.with_name(path.name + ".partial")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read(path: str | Path, method: str) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    """The tensors and the document of a weight file.
+
+    Raises
+    ------
+    Refusal
+        If the file is missing, damaged, not ours, or of another method than the one asked for.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.safetensors"))) or "none"
+        raise Refusal(f"no weights at {path}; shipped: {known}")
+    try:
+        with safe_open(path, "numpy") as file:
+            document = json.loads((file.metadata() or {}).get(SCHEMA, "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+    except (SafetensorError, ValueError, TypeError) as error:
+        raise Refusal(f"{path.name} is damaged or no safetensors file: {str(error).splitlines()[0]}") from error
+    if not isinstance(document, dict) or "method" not in document:
+        raise Refusal(f"{path.name} was not written by c2b: its metadata lack {SCHEMA!r}")
+    if document["method"] != method:
+        raise Refusal(f"{path.name} holds weights of {document['method']!r}, not of {method!r}")
+    return tensors, document
+
+
+def locate(weights: str) -> Path:
+    """The file of a name: a shipped one (``NAME``), or a path of one's own (with a ``/`` or the suffix)."""
+    if "/" in weights or weights.endswith(".safetensors"):
+        return Path(weights)
+    return SHIPPED / f"{weights}.safetensors"
