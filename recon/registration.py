@@ -43,7 +43,7 @@ def upsample(
     starts = [tile_starts(size, side) for size, side in zip(shape, tile, strict=True)]
     where = np.stack([centroids, centroids if last is None else last], -1)
     matrices = [
-        {(c, d): _spline_matrix(starts[axis], c, d, shape[axis]) for c, d in where[:, axis].tolist()} for axis in range(2)
+        {(c, d): spline_matrix(starts[axis], c, d, shape[axis]) for c, d in where[:, axis].tolist()} for axis in range(2)
     ]
     video = np.empty((len(low), *shape), np.float32)
     for frame, (row, column), out in zip(low.astype(np.float32, copy=False), where.tolist(), video, strict=True):
@@ -51,7 +51,7 @@ def upsample(
     return video
 
 
-def _spline_matrix(starts: NDArray, centroid: float, last: float, size: int) -> NDArray[np.float32]:
+def spline_matrix(starts: NDArray, centroid: float, last: float, size: int) -> NDArray[np.float32]:
     """U (size, samples): values at pixels 0 .. size - 1 of the spline through one sample per tile."""
     from scipy.interpolate import make_interp_spline
 

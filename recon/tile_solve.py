@@ -145,8 +145,8 @@ class TileSolve(Reconstructor):
                 noise = tuple(_typical(v) / texture for v in variance[:used])
             found = tile_matrix(sensor, sensor.origin, used, self.ridge, noise)
             down, right = (int(tile_starts(size, side)[-1]) for size, side in zip(charge.shape[1:], tile, strict=True))
-            last = _centroids(_turned(found.response, down, right))
-            return solve_periodic(charge[:used], found.solve), tile, _centroids(found.response), last
+            last = centroids_of(turned(found.response, down, right))
+            return solve_periodic(charge[:used], found.solve), tile, centroids_of(found.response), last
         return self._solve_each(sensor, charge, variance, tile)
 
     def _solve_each(
@@ -226,9 +226,9 @@ def solve_periodic(charge: NDArray[np.float32], solve: NDArray[np.float32]) -> N
     low = rows_first.transpose(1, 0, 2)
     _apply(charge, solve, rows_first)
     if height % p:
-        low[:, -1:] = solve_periodic(np.ascontiguousarray(charge[:, -p:]), _turned(solve, height - p, 0))
+        low[:, -1:] = solve_periodic(np.ascontiguousarray(charge[:, -p:]), turned(solve, height - p, 0))
     if width % q:
-        low[:, :, -1:] = solve_periodic(np.ascontiguousarray(charge[:, :, -q:]), _turned(solve, 0, width - q))
+        low[:, :, -1:] = solve_periodic(np.ascontiguousarray(charge[:, :, -q:]), turned(solve, 0, width - q))
     return low
 
 
@@ -264,7 +264,7 @@ def _apply(charge: NDArray, solve: NDArray, low: NDArray) -> None:
     rows(_solve_tiles, charge.shape[1] // p, charge, solve.reshape(T, -1), p, q, low, work=charge.size)
 
 
-def _turned(solve: NDArray, rows_down: int, columns_right: int) -> NDArray:
+def turned(solve: NDArray, rows_down: int, columns_right: int) -> NDArray:
     """The solve of a tile that begins at another phase of the same periodic code."""
     return np.ascontiguousarray(np.roll(solve, (-rows_down, -columns_right), (-2, -1)))
 
@@ -278,7 +278,7 @@ def _least_squares(R: NDArray, w: NDArray, ridge: float) -> NDArray:
     return np.linalg.pinv(normal, rcond=1e-12, hermitian=True) @ (R.T * w**2)
 
 
-def _centroids(response: NDArray) -> NDArray:
+def centroids_of(response: NDArray) -> NDArray:
     """Row and column at which each frame of a still scene is sampled, (T, 2): the centroid of its response, kept in the tile."""
     _, p, q = response.shape
     total = response.sum((1, 2))

@@ -1,0 +1,234 @@
+"""The published network for a two-bucket camera, its two baselines, and a residual twin of each.
+
+======  ==========================================================  ====================
+symbol  meaning                                                     shape
+======  ==========================================================  ====================
+Xc      low-resolution video, solved tile by tile from the code     (N, T, h, w)
+Xf      blurred image, its pixels sorted by position in the tile    (N, p q, h, w)
+E       shared encoder
+A       attention, high where nothing moves                         (N, 1, h, w)
+======  ==========================================================  ====================
+
+    A = (1 + cos(E Xc, E Xf)) / 2        video = unfold(U-Net([(1 - A) E Xc, A E Xf]))
+
+Anupama, Shedligeri, Pal, Mitra, "Video reconstruction by spatio-temporal fusion of blurred-coded image pair", ICPR 2020. All work is
+done on the tile grid. The variants ``coded`` and ``blurred`` are the U-Net alone on Xc or Xf. The published networks have no skip
+from input to output and start from the default initialisation, which needs some ten thousand steps to find the coded image at all;
+the *residual twin* adds the classical start (registered tile video; for ``blurred`` the blurred image repeated), begins with a last
+layer of zeros and He weights, and so separates what the input buys from what the recipe buys. No variant is told the noise.
+
+Where we differ: where T is not p q the first layer of the encoder is one per input; where the U-Net needs multiples of
+eight tiles the grid is continued, where the authors resized the frames; the norms of the cosine are kept above 1e-8.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recon.networks import tile_video
+from recon.networks.space_to_depth import fold, unfold
+from sensors.exposure_torch import Exposure
+from sensors.refusal import Refusal
+from sensors.sensor import Sensor
+
+#: Which buckets each variant solves its tiles from: of the pair both, of the coded image alone the first, of the blurred image none.
+VARIANTS = {"pair": 2, "coded": 1, "blurred": 0}
+
+#: Channels of the encoder, and of the U-Net from the tile grid down to the bottleneck, at width 1.
+ENCODER = (64, 64, 128)
+LEVELS = (64, 128, 256, 512)
+
+
+class CodedBlurredPair(nn.Module):
+    """Capture to video through the tile grid.
+
+    Parameters
+    ----------
+    frames : int
+        T.
+    tile : (int, int)
+        p, q of the code; for ``blurred`` any.
+    variant : str
+        ``pair``, ``coded`` or ``blurred``.
+    width : float
+        Factor on all channel numbers; 1 is the published network.
+    residual : bool
+        The residual twin.
+
+    Raises
+    ------
+    Refusal
+        If there is no such variant, or no channel would be left.
+    """
+
+    def __init__(
+        self, frames: int = 9, tile: tuple[int, int] = (3, 3), variant: str = "pair", width: float = 1.0, residual: bool = False
+    ) -> None:
+        super().__init__()
+        if variant not in VARIANTS:
+            raise Refusal(f"unknown variant {variant!r}; known: {', '.join(VARIANTS)}")
+        if round(min(LEVELS) * width) < 1:
+            raise Refusal(f"width={width} leaves no channel; needed: 1 for the published network, {1 / min(LEVELS)} or more")
+        self.frames, self.variant, self.width, self.residual = int(frames), variant, float(width), bool(residual)
+        self.tile = (int(tile[0]), int(tile[1]))
+        cell = self.tile[0] * self.tile[1]
+        if variant == "pair":
+            self.encoder = Encoder(self.frames, cell, [round(c * width) for c in ENCODER])
+        seen = {"pair": 2 * round(ENCODER[-1] * width), "coded": self.frames, "blurred": cell}[variant]
+        self.unet = UNet(seen, [round(c * width) for c in LEVELS], self.frames * cell)
+        if residual:
+            self._start_at_the_skip()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What makes it again: ``CodedBlurredPair(**settings)``."""
+        return {
+            "frames": self.frames,
+            "tile": list(self.tile),
+            "variant": self.variant,
+            "width": self.width,
+            "residual": self.residual,
+        }
+
+    def refusal(self, sensor: Sensor) -> str:
+        """Why the network cannot serve the sensor; empty if it can."""
+        if sensor.frames != self.frames:
+            return f"the network makes {self.frames} frames; an exposure of this sensor has {sensor.frames}"
+        if reason := tile_video.refusal(sensor):
+            return reason
+        if self.variant != "coded" and (reason := tile_video.blurred_refusal(sensor)):
+            return reason
+        if sensor.buckets < VARIANTS[self.variant]:
+            return "the pair network needs a coded and a blurred image; this sensor has one bucket"
+        if self.variant != "blurred" and sensor.tile != self.tile:
+            mine, its = ("x".join(map(str, tile)) for tile in (self.tile, sensor.tile))
+            return f"the network is for tiles of {mine} pixels; those of this sensor are {its}"
+        return ""
+
+    def forward(self, charge: Tensor, exposure: Exposure, noise: Tensor | None = None) -> Tensor:
+        """The video of each capture.
+
+        Parameters
+        ----------
+        charge : Tensor, (N, B, H, W)
+            In white sub-exposures; of any size from one tile on, at any origin.
+        exposure : Exposure
+            That took it.
+        noise : Tensor, optional
+            Not looked at.
+
+        Returns
+        -------
+        Tensor, (N, T, H, W)
+            Irradiance, 1 = white.
+
+        Raises
+        ------
+        Refusal
+            If the network cannot serve the sensor.
+        """
+        inputs = self._inputs(charge, exposure)
+        seen = inputs[0]
+        if self.variant == "pair":
+            (coded, blurred), attention = self._encoded(*inputs)
+            seen = torch.cat([(1 - attention) * coded, attention * blurred], 1)
+        step = self.unet(seen)
+        video = unfold(step if self.residual else F.relu(step), self.tile)
+        top, left = (start % side for start, side in zip(exposure.sensor.origin, self.tile, strict=True))
+        height, width = charge.shape[-2:]
+        video = video[..., top : top + height, left : left + width]
+        return video + self._start(charge, exposure) if self.residual else video
+
+    def attention(self, charge: Tensor, exposure: Exposure) -> Tensor:
+        """A, one value per tile of the chip that the frame touches: (N, 1, h, w).
+
+        Raises
+        ------
+        Refusal
+            If this is not the pair, or it cannot serve the sensor.
+        """
+        if self.variant != "pair":
+            raise Refusal(f"the {self.variant} network has one input and no attention; take variant=pair")
+        return self._encoded(*self._inputs(charge, exposure))[1]
+
+    def _inputs(self, charge: Tensor, exposure: Exposure) -> list[Tensor]:
+        """Xc, Xf or both on the tiles of the chip, whatever the origin: which pixel samples a frame is part of what is learnt."""
+        if reason := self.refusal(exposure.sensor):
+            raise Refusal(reason)
+        inputs = []
+        if buckets := VARIANTS[self.variant]:
+            inputs.append(tile_video.low_resolution(charge, exposure, buckets, aligned=True))
+        if self.variant != "coded":
+            image = tile_video.whole_tiles(tile_video.blurred(charge, exposure), self.tile, exposure.sensor.origin)
+            inputs.append(fold(image, self.tile))
+        return inputs
+
+    def _encoded(self, coded: Tensor, blurred: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        features = self.encoder(coded, blurred)
+        cosine = F.cosine_similarity(features[0].float(), features[1].float(), dim=1, eps=1e-8)
+        return features, (1 + cosine[:, None]) / 2
+
+    def _start(self, charge: Tensor, exposure: Exposure) -> Tensor:
+        """The classical video that the residual twin adds to, (N, T, H, W)."""
+        if buckets := VARIANTS[self.variant]:
+            return tile_video.registered(charge, exposure, buckets)
+        return tile_video.blurred(charge, exposure)
+
+    def _start_at_the_skip(self) -> None:
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.unet.head.weight)
+
+
+class Encoder(nn.Module):
+    """Three convolutions, the same for both inputs; two first ones where the inputs have different channels."""
+
+    def __init__(self, frames: int, cell: int, channels: list[int]) -> None:
+        super().__init__()
+        self.coded = _convolution(frames, channels[0])
+        self.blurred = None if frames == cell else _convolution(cell, channels[0])
+        self.shared = nn.Sequential(nn.ReLU(), _convolution(*channels[:2]), nn.ReLU(), _convolution(*channels[1:]))
+
+    def forward(self, coded: Tensor, blurred: Tensor) -> tuple[Tensor, Tensor]:
+        """Both inputs (N, ., h, w) to features (N, C, h, w)."""
+        return self.shared(self.coded(coded)), self.shared((self.blurred or self.coded)(blurred))
+
+
+class UNet(nn.Module):
+    """Pairs of convolutions, max pooling down and nearest neighbours up, no normalisation; the head is linear."""
+
+    def __init__(self, seen: int, channels: list[int], out: int) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(_block(a, b) for a, b in pairwise([seen, *channels]))
+        upward = list(pairwise(channels[::-1]))
+        self.narrow = nn.ModuleList(_convolution(a, b) for a, b in upward)
+        self.up = nn.ModuleList(_block(2 * b, b) for _, b in upward)
+        self.head = _convolution(channels[0], out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, seen, h, w) to (N, out, h, w); to be halved at each level the grid is continued by its last row and column."""
+        (h, w), multiple, kept = x.shape[2:], 2 ** len(self.up), []
+        x = F.pad(x, (0, -w % multiple, 0, -h % multiple), mode="replicate")
+        for block in self.down[:-1]:
+            kept.append(block(x))
+            x = F.max_pool2d(kept[-1], 2)
+        x = self.down[-1](x)
+        for narrow, block, skip in zip(self.narrow, self.up, reversed(kept), strict=True):
+            x = narrow(F.interpolate(x, scale_factor=2, mode="nearest"))
+            x = block(torch.cat([x, skip], 1))
+        return self.head(x)[..., :h, :w]
+
+
+def _block(seen: int, out: int) -> nn.Sequential:
+    return nn.Sequential(_convolution(seen, out), nn.ReLU(), _convolution(out, out), nn.ReLU())
+
+
+def _convolution(seen: int, out: int) -> nn.Conv2d:
+    return nn.Conv2d(seen, out, 3, padding=1)

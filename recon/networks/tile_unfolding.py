@@ -1,0 +1,162 @@
+"""Ours: a residual on a classical start, refined in unrolled stages that each obey the measurement and work on the tile grid.
+
+    x_0 = classical start (the registered tile video, for a periodic code)
+    x_k = data step( x_{k-1} + U-Net_k(x_{k-1}, charge, noise, code, features_{k-1}) )      k = 1 .. stages
+
+Everything a U-Net sees is folded to the tile grid (space to depth), where a frame is p q times smaller: only fewer operations are
+faster, and under a tiled code every tile poses the same problem. The data step weighs the noise of the capture against an error that
+the network itself predicts; without noise it is the exact projection. Features go on from stage to stage. Unrolling with an exact
+projection: GAP-net (Meng, Jalali, Yuan, 2020); start, grid, two buckets and noise are ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from recon.networks.space_to_depth import fold, unfold
+from sensors.exposure_torch import Exposure
+
+#: Levels of a U-Net below the tile grid: frames have to be multiples of the tile times 2 to this power.
+LEVELS = 2
+
+#: How many pixels of the tile grid a stage sees in each direction, rounded up to the coarsest level.
+STAGE_REACH = 32
+
+#: The error of an estimate starts at this standard deviation (1 = white) before anything is learnt.
+ERROR_AT_START = 0.05
+
+#: Bucket means are taken over at least so many frames: a pixel that is never open says nothing.
+LEAST_COUNT = 1e-3
+
+
+class TileUnfolding(nn.Module):
+    """Unrolled stages on the tile grid.
+
+    Parameters
+    ----------
+    frames : int
+        T.
+    tile : (int, int)
+        p, q of the grid; for a full-resolution mask any size that divides the frame.
+    buckets : int
+        B.
+    width : int
+        Channels on the tile grid; twice and four times as many one and two levels below.
+    stages : int
+    noisy : bool
+        The noise of each sample is an input, and the error of the estimate is predicted.
+    coded : bool
+        The shares of bucket 0 are an input: one set of weights for a family of codes.
+    """
+
+    def __init__(
+        self,
+        frames: int,
+        tile: tuple[int, int],
+        buckets: int,
+        *,
+        width: int = 32,
+        stages: int = 3,
+        noisy: bool = False,
+        coded: bool = False,
+    ) -> None:
+        super().__init__()
+        self.settings: dict[str, Any] = {
+            "frames": frames,
+            "tile": list(tile),
+            "buckets": buckets,
+            "width": width,
+            "stages": stages,
+            "noisy": noisy,
+            "coded": coded,
+        }
+        self.tile = (int(tile[0]), int(tile[1]))
+        self.multiple = (self.tile[0] * 2**LEVELS, self.tile[1] * 2**LEVELS)
+        self.reach = stages * STAGE_REACH * max(self.tile)
+        self.noisy, self.coded = noisy, coded
+        cell = self.tile[0] * self.tile[1]
+        seen = cell * (frames + buckets * (1 + noisy) + frames * coded)
+        self.stages = nn.ModuleList(Stage(seen + (width if k else 0), width, frames * cell + noisy) for k in range(stages))
+
+    def forward(self, start: Tensor, charge: Tensor, exposure: Exposure, variance: Tensor | None = None) -> list[Tensor]:
+        """The estimates of all stages, the last one best.
+
+        Parameters
+        ----------
+        start : Tensor, (N, T, H, W)
+            H and W multiples of ``multiple``; pixel [0, 0] at the beginning of a tile.
+        charge : Tensor, (N, B, H, W)
+            In white sub-exposures.
+        exposure : Exposure
+            That took it.
+        variance : Tensor, (N, B, H, W), optional
+            Of the charge; infinite where saturated.
+        """
+        count = exposure.counts(*charge.shape[-2:]).clamp(min=LEAST_COUNT)
+        given = [charge / count]
+        if self.noisy:
+            noise = charge.new_zeros(charge.shape) if variance is None else variance
+            given.append((noise / count.square()).clamp(max=1).sqrt())
+        if self.coded:
+            given.append(exposure.on_pixels(charge)[0].expand(len(charge), -1, -1, -1))
+        known = fold(torch.cat(given, 1), self.tile)
+        x, features, estimates = start, None, []
+        for stage in self.stages:
+            step, features = stage(torch.cat([fold(x, self.tile), known], 1), features)
+            step = step.float()
+            if self.noisy:
+                spread = (ERROR_AT_START * torch.exp(step[:, -1:].clamp(-6, 4))).square()
+                spread = spread.repeat_interleave(self.tile[0], 2).repeat_interleave(self.tile[1], 3)
+                x = exposure.data_step(x + unfold(step[:, :-1], self.tile), charge, variance, spread)
+            else:
+                x = exposure.data_step(x + unfold(step, self.tile), charge)
+            estimates.append(x)
+        return estimates
+
+
+class Stage(nn.Module):
+    """A U-Net of residual blocks over two levels; the last layer starts at zero, so that untrained it changes nothing."""
+
+    def __init__(self, seen: int, width: int, out: int) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(seen, width, 1)
+        self.fine = Block(width)
+        self.down = nn.Conv2d(width, 2 * width, 2, 2)
+        self.middle = Block(2 * width)
+        self.further = nn.Conv2d(2 * width, 4 * width, 2, 2)
+        self.coarse = nn.Sequential(Block(4 * width), Block(4 * width))
+        self.back = nn.ConvTranspose2d(4 * width, 2 * width, 2, 2)
+        self.middle_again = Block(2 * width)
+        self.up = nn.ConvTranspose2d(2 * width, width, 2, 2)
+        self.fine_again = Block(width)
+        self.head = nn.Conv2d(width, out, 3, padding=1)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.head.weight)
+
+    def forward(self, seen: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The step and the features for the next stage."""
+        first = self.fine(self.embed(seen if features is None else torch.cat([seen, features.to(seen.dtype)], 1)))
+        second = self.middle(self.down(first))
+        third = self.coarse(self.further(second))
+        second = self.middle_again(second + self.back(third))
+        first = self.fine_again(first + self.up(second))
+        return self.head(first), first
+
+
+class Block(nn.Module):
+    """x + conv(ReLU(conv(x))), the second convolution small at the start."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape."""
+        return x + 0.2 * self.second(torch.relu(self.first(x)))
