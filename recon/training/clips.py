@@ -76,7 +76,7 @@ class Clips:
         return np.clip(clip * np.float32(rng.uniform(*GAINS)), 0, 1)
 
     def _film(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        video = self.film[rng.integers(len(self.film))]
+        video = self.film[int(rng.integers(len(self.film)))]
         skip = int(rng.integers(1, min(SKIP, (len(video) - 1) // max(self.frames - 1, 1)) + 1)) if self.frames > 1 else 1
         first = rng.integers(len(video) - skip * (self.frames - 1))
         top, left = (rng.integers(whole - part + 1) for whole, part in zip(video.shape[-2:], self.size, strict=True))
@@ -84,14 +84,14 @@ class Clips:
         return _stored(run)
 
     def _photograph(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        clip = np.empty((self.frames, *self.size), np.float32)
+        clip = np.zeros((self.frames, *self.size), np.float32)
         for number in range(rng.integers(1, OBJECTS + 2)):
             picture = self._picture(rng)
             _warp(picture, self._path(rng, picture.shape), _polygon(rng, self.size) if number else NO_EDGE, clip)
         return clip
 
     def _picture(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        return np.ascontiguousarray(_stored(self.photographs[rng.integers(len(self.photographs))])[0])
+        return np.ascontiguousarray(_stored(self.photographs[int(rng.integers(len(self.photographs)))])[0])
 
     def _path(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Per frame the matrix (2, 3) from pixels, counted from the middle of the clip, to pixels of the picture of that shape,

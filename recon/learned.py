@@ -1,0 +1,444 @@
+"""Learned methods: a network, the weights it was given, and the capture's own sensor.
+
+A network sees the charge, its noise, and a classical start. It serves frames of any size: they are padded, never resized, to whole
+tiles in the phase of the code. Weights say for which code they were trained; other codes are refused.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recon import weight_file
+from recon.reconstructor import Reconstructor, apply_to_exposures, needs_local
+from sensors.capture import Capture
+from sensors.refusal import Refusal
+from sensors.sensor import Sensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sensors.exposure_torch import Exposure
+
+#: Periodic tiles up to this side are padded in phase; larger codes count as full-resolution masks.
+LARGEST_TILE = 32
+
+#: The grid on which a full-resolution mask is worked on, and what such networks start from.
+MASK_GRID, MASK_START = (2, 2), "gap-tv:iterations=40"
+
+#: Larger frames are run in bands of rows, which overlap by the reach of the network, so that no seam shows.
+MOST_PIXELS = 2_500_000
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with its weights, and what it was trained for."""
+
+    network: Any  # nn.Module, with `settings`
+    code: NDArray  # (T, p, q)
+    buckets: int
+    start: str  # the classical method it starts from, or none
+
+
+class Learned(Reconstructor):
+    """A network behind the verbs of every method; see the classes below for what each one is.
+
+    Parameters
+    ----------
+    weights : str
+        Name of shipped weights, or a file (.safetensors); the shipped ones of the method's own name by default.
+    precision : str
+        ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor computes in it.
+    steps, batch, crop, rate : int, int, int, float
+        Of the training: batches, clips in each, their side in pixels, largest learning rate.
+    variation : float
+        Weight of the total variation of the result in the loss.
+    response : str
+        ``srgb`` to learn on linear light, with errors measured as they are seen; ``none`` takes stored values for light.
+    photographs : float
+        Share of the clips that are photographs in motion.
+    seed : int
+        Of weights, clips and noise.
+    """
+
+    name: ClassVar[str]
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    trained_: Trained | None = None
+
+    def __init__(
+        self,
+        weights: str = "",
+        precision: str = "auto",
+        steps: int = 20_000,
+        batch: int = 8,
+        crop: int = 96,
+        rate: float = 1e-3,
+        variation: float = 0.0,
+        response: str = "none",
+        photographs: float = 0.5,
+        seed: int = 0,
+    ) -> None:
+        if precision not in ("auto", "float32", "bfloat16"):
+            raise Refusal(f"unknown precision {precision!r}; known: auto, float32, bfloat16")
+        if response not in ("none", "srgb"):
+            raise Refusal(f"unknown response {response!r}; known: none, srgb")
+        for key, value in (("steps", steps), ("batch", batch), ("crop", crop), ("rate", rate)):
+            if not value > 0:
+                raise Refusal(f"{key}={value} is not above 0")
+        self.weights = weights
+        self.precision = precision
+        self.steps = steps
+        self.batch = batch
+        self.crop = crop
+        self.rate = rate
+        self.variation = variation
+        self.response = response
+        self.photographs = photographs
+        self.seed = seed
+
+    @property
+    def shipped(self) -> str:
+        """Name of the weights that come with c2b for these settings."""
+        return self.name
+
+    # What a network says of itself -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def build(self, sensor: Sensor) -> Any:
+        """The network for a sensor, untrained. Its ``settings`` (JSON) make it again, its ``multiple`` is the size it works in."""
+
+    def start(self, sensor: Sensor) -> str:
+        """The classical method that the network starts from; none by default."""
+        return ""
+
+    @abstractmethod
+    def rebuild(self, settings: Mapping[str, Any]) -> Any:
+        """The network of those settings."""
+
+    @abstractmethod
+    def estimates(self, network: Any, start: Any, charge: Tensor, variance: Tensor | None, exposure: Exposure) -> list[Tensor]:
+        """Estimates (N, T, H, W) of the stages of the network, the last one best."""
+
+    # The contract ------------------------------------------------------------------------------------------------------------
+
+    def refusal(self, sensor: Sensor) -> str:
+        """The code must be the one that the weights were trained for."""
+        if reason := needs_local(sensor, self.name):
+            return reason
+        if importlib.util.find_spec("torch") is None:
+            return f"{self.name} needs torch; install it with: pip install 'c2b[learned]'"
+        try:
+            trained = self._trained()
+        except Refusal as refused:
+            return str(refused)
+        wanted, code = trained.code, sensor.code
+        family = getattr(trained.network, "coded", False) and len(code) == len(wanted)
+        if sensor.buckets == trained.buckets and (family or np.array_equal(code, wanted)):
+            return ""
+        theirs, ours = ("x".join(map(str, shape[-2:] + shape[-3:-2])) for shape in (wanted.shape, code.shape))
+        return (
+            f"these weights of {self.name} were trained for {trained.buckets} bucket(s) and a code of {theirs}, another than this one "
+            f"of {ours} with {sensor.buckets}; train others: c2b train {self.name} WEIGHTS.safetensors --videos DIR --code ..."
+        )
+
+    def fit(
+        self,
+        clips: Iterable[NDArray],
+        sensors: Sensor | Callable[[np.random.Generator], Sensor],
+        *,
+        held: Iterable[NDArray] = (),
+        report: Callable[..., None] | None = None,
+        checkpoint: Path | None = None,
+    ) -> Self:
+        """Learn from clips of stored values (F, H, W); those of one frame are photographs, which are set in motion.
+
+        Parameters
+        ----------
+        held : iterable of ndarray
+            Clips that are only looked at, to tell how well it goes.
+        report : callable, (done, total, said, row)
+        checkpoint : path
+            The run is kept there, and goes on from there.
+        """
+        import torch
+
+        from recon.training.batches import Batches
+        from recon.training.learning import Recipe, learn
+        from recon.training.losses import Loss
+
+        torch.manual_seed(self.seed)
+        batches = Batches(self, list(clips), sensors, list(held))
+        network = batches.network.to(memory_format=torch.channels_last)
+        recipe = Recipe(self.steps, self.rate, bfloat16=self.bfloat16)
+        loss = Loss(self.variation, response=self.response)
+        network = learn(
+            network,
+            batches.batch,
+            lambda net, given: self.estimates(net, *given[1:]),
+            loss,
+            recipe,
+            validate=batches.validate if batches.held else None,
+            report=report,
+            checkpoint=checkpoint,
+        )
+        self.trained_ = Trained(network.eval(), batches.sensor.code, batches.sensor.buckets, batches.start)
+        return self
+
+    def save(self, path: str | Path, card: Mapping[str, Any] | None = None) -> None:
+        """Write the weights, in half precision, with the code they were trained for."""
+        trained = self._trained()
+        tensors = {name: value.detach().cpu().numpy().astype(np.float16) for name, value in trained.network.state_dict().items()}
+        document = {**(card or {}), "method": self.name, "network": trained.network.settings, "buckets": trained.buckets}
+        document["start"] = trained.start
+        weight_file.write(path, {**tensors, "code": trained.code}, document)
+
+    def load(self, path: str | Path) -> Self:
+        """Read weights."""
+        import torch
+
+        path = Path(path)
+        tensors, document = weight_file.read(path, self.name)
+        try:
+            code = tensors.pop("code")
+            network = self.rebuild(document["network"])
+            network.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in tensors.items()})
+            buckets, start = int(document["buckets"]), str(document["start"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise Refusal(f"{path.name} does not hold a network of {self.name}: {str(error).splitlines()[0]}") from error
+        self.trained_ = Trained(network.to(memory_format=torch.channels_last).eval(), code, buckets, start)
+        return self
+
+    def solve(self, capture: Capture) -> NDArray[np.float32]:
+        """The frames (T, H, W) of one exposure."""
+        network, sensor, charge = self._trained().network, capture.sensor, capture.charge[0]
+        fields = started(capture, self._trained().start), charge, None if sensor.readout.ideal else capture.variance[0]
+        shape, exposure = charge.shape[1:], exposure_of(sensor)
+        multiple = getattr(network, "multiple", None)
+        if multiple is None:  # pads by itself
+            return self._run(network, fields, exposure)
+        period = sensor.tile if max(sensor.tile) <= LARGEST_TILE else (1, 1)
+        (rows, top), (columns, left) = map(_whole_tiles, shape, sensor.origin, period, multiple)
+        video = np.empty((sensor.frames, len(rows), len(columns)), np.float32)
+        band = max(1, MOST_PIXELS // (len(columns) * multiple[0])) * multiple[0]
+        halo = -(-network.reach // multiple[0]) * multiple[0] if band < len(rows) else 0
+        for first in range(0, len(rows), band):
+            low = max(first - halo, 0)
+            seen = rows[low : first + band + halo]
+            cut = [None if field is None else field[:, seen[:, None], columns] for field in fields]
+            part = self._run(network, cut, exposure.gathered(shape, seen, columns))
+            video[:, first : first + band] = part[:, first - low : first - low + band]
+        return np.ascontiguousarray(video[:, top : top + shape[0], left : left + shape[1]])
+
+    # ------------------------------------------------------------------------------------------------------------------------
+
+    def _run(self, network: Any, fields: Sequence[NDArray | None], exposure: Exposure) -> NDArray[np.float32]:
+        import torch
+
+        given: list[Any] = [
+            None if one is None else torch.from_numpy(one)[None].to(memory_format=torch.channels_last) for one in fields
+        ]
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            return self.estimates(network, given[0], given[1], given[2], exposure)[-1][0].float().numpy()
+
+    @property
+    def bfloat16(self) -> bool:
+        """Whether convolutions are computed in bfloat16."""
+        if self.precision != "auto":
+            return self.precision == "bfloat16"
+        import torch
+
+        return torch.cuda.is_available() or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+    def _trained(self) -> Trained:
+        if self.trained_ is None:
+            self.load(weight_file.locate(self.weights or self.shipped))
+        assert self.trained_ is not None
+        return self.trained_
+
+
+def started(capture: Capture, method: str) -> NDArray[np.float32] | None:
+    """What a network starts from: the video (T, H, W) of that classical method, if any."""
+    import recon
+
+    return recon.make(method).solve(capture) if method else None
+
+
+@lru_cache(maxsize=8)
+def exposure_of(sensor: Sensor) -> Exposure:
+    """The torch twin of a sensor, kept."""
+    from sensors.exposure_torch import Exposure
+
+    return Exposure.of(sensor)
+
+
+def _whole_tiles(size: int, first: int, tile: int, multiple: int) -> tuple[NDArray[np.int64], int]:
+    """Which pixels of an axis to take, some twice, so that it begins with a tile and is a multiple long; and how many come before."""
+    before = first % tile
+    place = np.arange(-(-(before + size) // multiple) * multiple) - before
+    place = np.where(place < 0, place + -(place // tile) * tile, place)
+    return np.where(place >= size, place - -(-(place - size + 1) // tile) * tile, place).clip(0, size - 1), before
+
+
+def _alike(code: NDArray, wanted: NDArray) -> bool:
+    return code.shape == wanted.shape and bool(np.array_equal(code, wanted))
+
+
+class Unfolding(Learned):
+    """Ours: a residual on the registered tile video, refined in unrolled stages that obey the measurement.
+
+    Parameters
+    ----------
+    width, stages : int
+        Of the network.
+    noisy : bool
+        Train for captures with noise: its level is an input, and the data steps weigh it.
+    coded : bool
+        Train for a family of codes: the code is an input. Always so for full-resolution masks.
+    """
+
+    name: ClassVar[str] = "unfolding"
+
+    def __init__(
+        self,
+        weights: str = "",
+        precision: str = "auto",
+        width: int = 32,
+        stages: int = 3,
+        noisy: bool = False,
+        coded: bool = False,
+        steps: int = 20_000,
+        batch: int = 8,
+        crop: int = 96,
+        rate: float = 1e-3,
+        variation: float = 0.0,
+        response: str = "none",
+        photographs: float = 0.5,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(weights, precision, steps, batch, crop, rate, variation, response, photographs, seed)
+        self.width = width
+        self.stages = stages
+        self.noisy = noisy
+        self.coded = coded
+
+    def build(self, sensor: Sensor) -> Any:
+        """For the tile of the sensor's code; on a grid of its own for a full-resolution mask."""
+        mask = max(sensor.tile) > LARGEST_TILE
+        return self.rebuild(
+            {
+                "frames": sensor.frames,
+                "tile": MASK_GRID if mask else sensor.tile,
+                "buckets": sensor.buckets,
+                "width": self.width,
+                "stages": self.stages,
+                "noisy": self.noisy,
+                "coded": self.coded or mask,
+            }
+        )
+
+    def start(self, sensor: Sensor) -> str:
+        """The registered tile video, or for a full-resolution mask total variation."""
+        return "tile" if max(sensor.tile) <= LARGEST_TILE else MASK_START
+
+    def rebuild(self, settings: Mapping[str, Any]) -> Any:
+        """From the settings in a weight file."""
+        from recon.networks.tile_unfolding import TileUnfolding
+
+        return TileUnfolding(**settings)
+
+    def estimates(self, network: Any, start: Any, charge: Tensor, variance: Tensor | None, exposure: Exposure) -> list[Tensor]:
+        """Of all stages."""
+        return network(start, charge, exposure, variance)
+
+
+class CodedBlurredPair(Learned):
+    """The published network for a coded and a blurred image (`recon.networks.coded_blurred_pair`), or its residual twin.
+
+    Parameters
+    ----------
+    width : float
+        Factor on the channel numbers; 1 is the published network.
+    residual : bool
+        The twin: adds to the registered tile video.
+    """
+
+    name: ClassVar[str] = "pair"
+    also: ClassVar[tuple[str, ...]] = ("attention",)
+
+    def __init__(
+        self,
+        weights: str = "",
+        precision: str = "auto",
+        width: float = 0.25,
+        residual: bool = False,
+        steps: int = 20_000,
+        batch: int = 16,
+        crop: int = 96,
+        rate: float = 1e-3,
+        variation: float = 0.1,
+        response: str = "none",
+        photographs: float = 0.5,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(weights, precision, steps, batch, crop, rate, variation, response, photographs, seed)
+        self.width = width
+        self.residual = residual
+
+    @property
+    def shipped(self) -> str:
+        """The residual twin has weights of its own."""
+        return self.name + "-residual" * self.residual
+
+    def build(self, sensor: Sensor) -> Any:
+        """For the code of the sensor."""
+        network = self.rebuild(
+            {"frames": sensor.frames, "tile": sensor.tile, "variant": self.name, "width": self.width, "residual": self.residual}
+        )
+        if reason := network.refusal(sensor):
+            raise Refusal(str(reason))
+        return network
+
+    def rebuild(self, settings: Mapping[str, Any]) -> Any:
+        """From the settings in a weight file."""
+        from recon.networks import coded_blurred_pair
+
+        return coded_blurred_pair.CodedBlurredPair(**settings)
+
+    def estimates(self, network: Any, start: Any, charge: Tensor, variance: Tensor | None, exposure: Exposure) -> list[Tensor]:
+        """One."""
+        return [network(charge, exposure)]
+
+    def attention(self, capture: Capture) -> NDArray[np.float32]:
+        """How much of the blurred image each tile takes, (N, h, w): near 1 where nothing moves."""
+        import torch
+
+        def one(exposure: Capture) -> NDArray[np.float32]:
+            if reason := self.refusal(exposure.sensor):
+                raise Refusal(reason)
+            with torch.inference_mode():
+                charge = torch.from_numpy(exposure.charge)
+                return self._trained().network.attention(charge, exposure_of(exposure.sensor))[0, 0].numpy()
+
+        return apply_to_exposures(one, capture)
+
+
+class SingleCoded(CodedBlurredPair):
+    """The published baseline that sees the coded image alone."""
+
+    name: ClassVar[str] = "coded"
+    also: ClassVar[tuple[str, ...]] = ()
+
+
+class SingleBlurred(CodedBlurredPair):
+    """The published baseline that sees the blurred image alone."""
+
+    name: ClassVar[str] = "blurred"
+    also: ClassVar[tuple[str, ...]] = ()

@@ -1,0 +1,122 @@
+"""Batches to learn from: clips, captured by the real sensor with its noise, and the classical start of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recon.learned import LARGEST_TILE, exposure_of, started
+from recon.metrics import psnr
+from recon.reconstructor import needs_local
+from recon.training import light
+from recon.training.clips import Clips
+from sensors.capture import Capture
+from sensors.refusal import Refusal
+from sensors.sensor import Sensor, white_of
+
+if TYPE_CHECKING:
+    from recon.learned import Learned
+    from sensors.exposure_torch import Exposure
+
+#: Rows and columns of the middle of a held clip that are looked at, at most.
+HELD_SIZE = (240, 384)
+
+
+class Batches:
+    """Batches keyed by their number: the same number gives the same batch, in any order and from any thread.
+
+    Parameters
+    ----------
+    method : Learned
+        Its settings say how large, how many, from what and in which light.
+    clips, held : list of ndarray, (F, H, W)
+        To learn from, and to be looked at only.
+    sensors : Sensor, or callable, rng -> Sensor
+        One, or another one for each batch, such as under other light.
+
+    Raises
+    ------
+    Refusal
+        If the exposures of the sensor share frames, or there is nothing to draw from.
+    """
+
+    def __init__(
+        self,
+        method: Learned,
+        clips: list[NDArray],
+        sensors: Sensor | Callable[[np.random.Generator], Sensor],
+        held: list[NDArray],
+    ) -> None:
+        self.method = method
+        self.draw_sensor = sensors if callable(sensors) else lambda rng: sensors
+        self.sensor = self.draw_sensor(np.random.default_rng(method.seed)).at(0)
+        if reason := needs_local(self.sensor, method.name):
+            raise Refusal(reason)
+        self.network = method.build(self.sensor)
+        self.start = method.start(self.sensor)
+        self.multiple = getattr(self.network, "multiple", self.sensor.tile)
+        rows, columns = (-(-method.crop // step) * step for step in self.multiple)
+        self.size = (rows, columns)
+        self.clips = Clips(clips, self.sensor.frames, self.size, photographs=method.photographs)
+        self.held = [clip for clip in held if len(clip) >= self.sensor.frames]
+
+    def batch(self, number: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None, Exposure]:
+        """Truth (N, T, H, W), start, charge (N, B, H, W), variance (None without noise), exposure."""
+        rng = np.random.default_rng((self.method.seed, number))
+        sensor = self._placed(self.draw_sensor(rng), rng)
+        truth = [light.decode(self.clips.draw(rng), self.method.response) for _ in range(self.method.batch)]
+        seeds = rng.integers(2**62, size=len(truth)).tolist()
+        captures = [Capture(sensor.take(clip, seed=seed)[None], sensor) for clip, seed in zip(truth, seeds, strict=True)]
+        return (torch.from_numpy(np.stack(truth)), *self._given(captures), exposure_of(sensor))
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """PSNR of the middle of the held clips, mean over clips, in the encoding that the loss looks at."""
+        scores = []
+        for truth, capture in self._cases:
+            with torch.inference_mode():
+                video = self.method.estimates(network, *self._given([capture]), exposure_of(capture.sensor))[-1][0]
+            shown, true = (light.encode(one, self.method.response) for one in (video, torch.from_numpy(truth)))
+            scores.append(psnr(shown.numpy(), true.numpy(), data_range=1.0))
+        return {"psnr": float(np.mean(scores))}
+
+    @cached_property
+    def _cases(self) -> list[tuple[NDArray, Capture]]:
+        """Truth and capture of the middle frames of each held clip."""
+        cases = []
+        for number, clip in enumerate(self.held):
+            rng = np.random.default_rng((self.method.seed, 2**40 + number))
+            sensor = self._placed(self.draw_sensor(rng), rng)
+            shape = [
+                min(most, whole) // step * step
+                for most, whole, step in zip(HELD_SIZE, clip.shape[1:], self.multiple, strict=True)
+            ]
+            top, left = ((whole - part) // 2 for whole, part in zip(clip.shape[1:], shape, strict=True))
+            first = (len(clip) - sensor.frames) // 2
+            run = np.asarray(clip[first : first + sensor.frames, top : top + shape[0], left : left + shape[1]])
+            truth = light.decode(run.astype(np.float32) / np.float32(white_of(run)), self.method.response)
+            cases.append((truth, Capture(sensor.take(truth, seed=number)[None], sensor)))
+        return cases
+
+    def _placed(self, sensor: Sensor, rng: np.random.Generator) -> Sensor:
+        """The sensor under one of its codes; of a full-resolution mask a random part."""
+        sensor = sensor.at(int(rng.integers(sensor.codes)))
+        if max(sensor.tile) <= LARGEST_TILE:
+            return sensor
+        top, left = (int(rng.integers(max(whole - part, 0) + 1)) for whole, part in zip(sensor.tile, self.size, strict=True))
+        return sensor.crop(slice(top, None), slice(left, None))
+
+    def _given(self, captures: list[Capture]) -> tuple[Tensor | None, Tensor, Tensor | None]:
+        """Start, charge and variance."""
+        starts = [start for one in captures if (start := started(one, self.start)) is not None]
+        ideal = captures[0].sensor.readout.ideal
+        return (
+            torch.from_numpy(np.stack(starts)) if starts else None,
+            torch.from_numpy(np.stack([one.charge[0] for one in captures])),
+            None if ideal else torch.from_numpy(np.stack([one.variance[0] for one in captures])),
+        )

@@ -1,0 +1,43 @@
+"""What a training run makes small."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from recon.training.light import encode
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Mean absolute error, and what may be added to it.
+
+    Parameters
+    ----------
+    variation : float
+        Weight of the total variation of the result, mean |x[i + 2] - x[i]| along rows and columns; the published pair network has
+        0.1 (Anupama, Prasan, Mitra, ICPR 2020).
+    stages : float
+        Weight of the estimate before the last, of the one before that its square, and so on.
+    response : str
+        ``none``, or ``srgb``: errors are measured after that encoding, as noisy tables are scored.
+    """
+
+    variation: float = 0.0
+    stages: float = 0.3
+    response: str = "none"
+
+    def __call__(self, estimates: list[Tensor], truth: Tensor) -> Tensor:
+        """The loss of estimates (N, T, H, W), the last one best."""
+        truth = encode(truth, self.response)
+        total = truth.new_zeros(())
+        for age, estimate in enumerate(reversed(estimates)):
+            if weight := self.stages**age:
+                total = total + weight * (encode(estimate, self.response) - truth).abs().mean()
+        return total + self.variation * total_variation(estimates[-1].float()) if self.variation else total
+
+
+def total_variation(video: Tensor) -> Tensor:
+    """Mean absolute central difference (step 2) along rows, plus the same along columns, of (..., H, W)."""
+    return (video[..., 2:, :] - video[..., :-2, :]).abs().mean() + (video[..., 2:] - video[..., :-2]).abs().mean()

@@ -1,0 +1,318 @@
+"""Learned methods: what they promise before and after they have learnt anything, at any size and phase, and the loop that teaches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import sensors
+from c2b import codes
+from recon import learned, weight_file
+from recon.consistency import data_step
+from recon.networks.space_to_depth import fold, unfold
+from recon.networks.tile_unfolding import TileUnfolding
+from recon.tile_solve import TileSolve
+from recon.training import light
+from recon.training.batches import Batches
+from recon.training.clips import Clips
+from recon.training.learning import Recipe, learn
+from recon.training.losses import Loss, total_variation
+from sensors.exposure_torch import Exposure
+from sensors.refusal import Refusal
+
+CODE = codes.make("impulse:tile=[2,3]")
+KINDS = {
+    "unfolding": learned.Unfolding,
+    "pair": learned.CodedBlurredPair,
+    "coded": learned.SingleCoded,
+    "blurred": learned.SingleBlurred,
+}
+SMALL = {
+    "unfolding": {"width": 4, "stages": 2},
+    **{name: {"width": 1 / 16, "residual": True} for name in ("pair", "coded", "blurred")},
+}
+
+
+def film(count=3, shape=(14, 40, 52), seed=0):
+    rng = np.random.default_rng(seed)
+    return [(rng.random(shape) * 255).astype(np.uint8) for _ in range(count)]
+
+
+def texture(shape, seed=0, blur=2.0):
+    """A random picture that drifts."""
+    from scipy.ndimage import gaussian_filter
+
+    wide = gaussian_filter(np.random.default_rng(seed).random((shape[1] + 2 * shape[0], shape[2])), blur)
+    wide = ((wide - wide.min()) / np.ptp(wide)).astype(np.float32)
+    return np.stack([wide[t : t + shape[1]] for t in range(shape[0])])
+
+
+def sensor_of(kind="two-bucket", code=CODE):
+    return sensors.make(kind, code)
+
+
+def taught(name, sensor, **settings):
+    method = KINDS[name](**SMALL[name], steps=2, batch=2, crop=24, seed=3, precision="float32", **settings)
+    return method.fit(film(), sensor)
+
+
+# Networks ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_folding_is_undone_and_follows_pixel_unshuffle():
+    x = torch.rand(2, 5, 12, 18)
+    assert torch.equal(unfold(fold(x, (2, 3)), (2, 3)), x)
+    assert torch.equal(fold(x, (3, 3)), torch.nn.functional.pixel_unshuffle(x, 3))
+
+
+@pytest.mark.parametrize("kind", ["two-bucket", "coded-pixel", "cep-2019"])
+@pytest.mark.parametrize("noisy", [False, True])
+def test_untrained_it_is_the_data_step_on_its_start(kind, noisy):
+    """The last layers start at zero: no step but the data steps, and those of the exact kind change nothing after the first."""
+    sensor = sensor_of(kind)
+    network = TileUnfolding(6, (2, 3), sensor.buckets, width=4, stages=3, noisy=noisy)
+    video = texture((6, 24, 36))
+    capture = sensor.capture(video, seed=0)
+    start = TileSolve().solve(capture)
+    given = torch.from_numpy(start)[None], torch.from_numpy(capture.charge), Exposure.of(sensor)
+    ideal = sensor.readout.ideal
+    if noisy:
+        first, *_ = network(*given, None if ideal else torch.from_numpy(capture.variance))
+        expected = data_step(start, capture, 0.05**2)
+    else:
+        first, *_, last = network(*given)
+        expected = start + sensor.pseudo_inverse(capture.charge[0] - sensor.expose(start))
+        assert torch.allclose(first, last, atol=1e-5)
+    assert np.allclose(first[0].detach().numpy(), expected, atol=1e-4)
+
+
+def test_every_estimate_without_noise_explains_the_capture():
+    sensor = sensor_of()
+    network = TileUnfolding(6, (2, 3), 2, width=4, stages=2)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.1, generator=torch.Generator().manual_seed(0))
+    charge = torch.from_numpy(sensor.capture(texture((6, 24, 36)), seed=0).charge)
+    exposure = Exposure.of(sensor)
+    for estimate in network(torch.zeros(1, 6, 24, 36), charge, exposure):
+        assert estimate.abs().max() > 0.1
+        assert torch.allclose(exposure.expose(estimate), charge, atol=1e-4)
+
+
+def test_ours_takes_at_most_half_the_operations_and_half_the_parameters_of_the_published_pair():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from recon.networks.coded_blurred_pair import CodedBlurredPair
+
+    ours, theirs = TileUnfolding(9, (3, 3), 2), CodedBlurredPair()
+    exposure = Exposure.of(sensors.make("two-bucket", codes.make("impulse:tile=3")))
+    video = torch.zeros(1, 9, 144, 288)
+    count = {}
+    for name, network, given in (("ours", ours, (video,)), ("theirs", theirs, ())):
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            network(*given, exposure.expose(video), exposure)
+        count[name] = counter.get_total_flops()
+    assert count["ours"] < 0.5 * count["theirs"]
+    assert sum(p.numel() for p in ours.parameters()) < 4e6 < 0.5 * sum(p.numel() for p in theirs.parameters())
+
+
+# The contract -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_frame_of_any_size_and_phase_comes_back_at_its_size(name):
+    sensor = sensor_of("coded-pixel" if name == "coded" else "two-bucket")
+    method = taught(name, sensor)
+    for rows, columns in ((2, 3), (13, 29), (24, 36)):
+        cropped = sensor.crop(slice(5, None), slice(7, None))
+        video = method.reconstruct(cropped.capture(texture((6, rows, columns)), seed=0))
+        assert video.shape == (1, 6, rows, columns) and np.isfinite(video).all()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_weights_come_back_from_their_file(name, tmp_path):
+    method = taught(name, sensor_of())
+    capture = sensor_of().capture(texture((6, 20, 31)), seed=0)
+    method.save(tmp_path / "w.safetensors", {"seed": 3})
+    again = KINDS[name](weights=str(tmp_path / "w.safetensors"), precision="float32")
+    assert np.allclose(again.reconstruct(capture), method.reconstruct(capture), atol=2e-3)  # kept in half precision
+    assert weight_file.read(tmp_path / "w.safetensors", name)[1]["seed"] == 3
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_another_code_or_sensor_is_refused_with_what_it_was_trained_for(name):
+    method = taught(name, sensor_of())
+    others = [
+        sensor_of(code=codes.make("impulse:tile=3")),
+        sensor_of("coded-pixel"),
+        sensor_of(code=CODE[::-1]),
+        sensors.make("rolling-shutter", CODE) if "rolling-shutter" in sensors.SENSORS else sensor_of("coded-pixel"),
+    ]
+    for other in others:
+        reason = method.refusal(other)
+        assert reason and "\n" not in reason
+        with pytest.raises(Refusal, match="."):
+            method.reconstruct(other.capture(texture((other.frames, 24, 36)), seed=0))
+    assert "2x3" in method.refusal(others[0]) and f"c2b train {name}" in method.refusal(others[0])
+
+
+def test_a_noisy_capture_saturated_or_dark_gives_finite_frames():
+    preset = sensors.make("cep-2019:white=100", CODE)
+    method = taught("unfolding", preset, noisy=True)
+    for level in (0.0, 1.0, 40.0):
+        video = method.reconstruct(preset.capture(np.full((6, 24, 36), level, np.float32), seed=0))
+        assert np.isfinite(video).all()
+
+
+@pytest.mark.parametrize("damage", ["cut", "foreign", "other method", "empty", "missing"])
+def test_a_damaged_or_foreign_weight_file_is_refused_in_one_line(damage, tmp_path):
+    path = tmp_path / "w.safetensors"
+    taught("pair", sensor_of()).save(path)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "missing":
+        path.unlink()
+    elif damage == "foreign":
+        weight_file.write(path, {"code": CODE, "layer": np.zeros(3, np.float32)}, {"method": "pair", "network": {}, "buckets": 2})
+    else:
+        weight_file.write(path, {}, {"method": "unfolding"})
+    method = learned.CodedBlurredPair(weights=str(path))
+    assert "\n" not in method.refusal(sensor_of()) and "w.safetensors" in method.refusal(sensor_of())
+    with pytest.raises(Refusal):
+        method.load(path)
+
+
+def test_bands_of_a_large_frame_leave_no_seam(monkeypatch):
+    sensor = sensor_of()
+    method = taught("unfolding", sensor)
+    generator = torch.Generator().manual_seed(1)
+    for parameter in method.trained_.network.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.08, generator=generator)
+    capture = sensor.capture(texture((6, 640, 24)), seed=0)
+    whole = method.reconstruct(capture)
+    monkeypatch.setattr(learned, "MOST_PIXELS", 96 * 24)
+    assert np.allclose(method.reconstruct(capture), whole, atol=1e-5)
+    assert np.abs(whole - TileSolve().reconstruct(capture)).max() > 0.01
+
+
+# Learning ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_learning_makes_the_loss_smaller(name):
+    clip = (texture((14, 40, 52), blur=0.8) * 255).astype(np.uint8)
+    rows = []
+    wider = SMALL[name] | ({"width": 12} if name == "unfolding" else {"residual": False})
+    method = KINDS[name](**wider, steps=80, batch=4, crop=24, rate=5e-3, precision="float32", variation=0.0)
+    method.fit([clip], sensor_of(), held=[clip], report=lambda done, total, said, row: rows.append(row))
+    scores = [row["psnr"] for row in rows if row]
+    assert scores[-1] > scores[0] + 0.2 and rows[-1]["step"] == 80
+
+
+@pytest.mark.parametrize("name", ["unfolding", "pair"])
+def test_an_interrupted_run_goes_on_bit_by_bit(name, tmp_path, monkeypatch):
+    import recon.training.learning as loop
+
+    monkeypatch.setattr(loop.Recipe, "__init__", _every(loop.Recipe, 4))
+    settings = {**SMALL[name], "steps": 12, "batch": 2, "crop": 24, "seed": 1, "precision": "float32"}
+    straight = KINDS[name](**settings).fit(film(), sensor_of())
+    path = tmp_path / "run.checkpoint.safetensors"
+
+    def stop(done, total, said, row):
+        if done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        KINDS[name](**settings).fit(film(), sensor_of(), checkpoint=path, report=stop)
+    resumed = KINDS[name](**settings).fit(film(), sensor_of(), checkpoint=path)
+    pairs = zip(straight.trained_.network.parameters(), resumed.trained_.network.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    with pytest.raises(Refusal, match="another run"):
+        KINDS[name](**{**settings, "rate": 1e-4}).fit(film(), sensor_of(), checkpoint=path)
+
+
+def _every(recipe, every):
+    before = recipe.__init__
+
+    def init(self, *args, **settings):
+        before(self, *args, **{"every": every, **settings})
+
+    return init
+
+
+def test_a_loss_that_is_no_number_stops_the_run():
+    network = torch.nn.Linear(1, 1)
+    with pytest.raises(Refusal, match="no number any more at step 1"):
+        learn(network, lambda n: (torch.full((1, 1), np.nan),), lambda net, given: [net(given[0])], Loss(), Recipe(3))
+
+
+@pytest.mark.parametrize("kind", ["two-bucket", "cep-2019"])
+def test_a_batch_of_a_number_is_always_the_same_and_is_what_the_sensor_makes(kind):
+    sensor = sensor_of(kind)
+    batches = Batches(learned.Unfolding(**SMALL["unfolding"], batch=2, crop=24, seed=5), film(), sensor, [])
+    truth, start, charge, variance, exposure = batches.batch(7)
+    for one, other in zip(batches.batch(7)[:3], (truth, start, charge), strict=True):
+        assert torch.equal(one, other)
+    assert not torch.equal(batches.batch(8)[0], truth)
+    assert (variance is None) == sensor.readout.ideal
+    error = charge - exposure.expose(truth)
+    if variance is None:
+        assert error.abs().max() < 1e-5
+    else:
+        assert 0.5 < float((error / variance.sqrt()).std()) < 1.5
+
+
+def test_light_is_encoded_as_srgb_and_back():
+    from c2b.video.response import make
+
+    stored = np.linspace(0, 1, 1001, dtype=np.float32)
+    assert np.allclose(light.decode(stored, "srgb"), make("srgb").decode(stored), atol=1e-6)
+    assert np.allclose(light.encode(torch.from_numpy(light.decode(stored, "srgb")), "srgb").numpy(), stored, atol=1e-5)
+    beyond = torch.tensor([-0.1, 1.2], requires_grad=True)
+    light.encode(beyond, "srgb").sum().backward()
+    assert (beyond.grad > 0).all()
+
+
+def test_the_loss_of_the_paper():
+    """L1 + 0.1 TV by central differences of step 2, on a ramp whose variation is known."""
+    ramp = torch.arange(8.0).expand(1, 2, 6, 8) / 10
+    assert total_variation(ramp) == pytest.approx(0.2)
+    assert Loss(variation=0.1)([ramp + 0.05], ramp) == pytest.approx(0.05 + 0.02)
+    assert Loss(stages=0.5)([ramp + 0.4, ramp], ramp) == pytest.approx(0.2)
+
+
+# Clips ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_clips_of_film_are_runs_of_it():
+    """Every clip is found in the film: some frames in a row, or every second or third, perhaps mirrored, turned, reversed."""
+    film = np.random.default_rng(0).random((20, 12, 12)).astype(np.float32)
+    clips = Clips([film], 4, (12, 12))
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        clip = clips.draw(rng)
+        assert clip.shape == (4, 12, 12) and clip.dtype == np.float32 and clip.min() >= 0 and clip.max() <= 1
+        sums = clip.mean((1, 2)) / film.mean()
+        runs = [film[a : a + 3 * s + 1 : s].mean((1, 2)) for s in (1, 2, 3) for a in range(20 - 3 * s)]
+        runs += [run[::-1] for run in runs]
+        assert min(np.ptp(sums / (run / film.mean())) for run in runs) < 0.12
+
+
+def test_a_photograph_moves_smoothly_and_keeps_its_texture():
+    picture = texture((1, 120, 160))[:1]
+    clips = Clips([picture], 9, (32, 48))
+    for seed in range(20):
+        clip = clips.draw(np.random.default_rng(seed))
+        assert clip.shape == (9, 32, 48) and np.isfinite(clip).all()
+    still = texture((1, 120, 160))[:1] * 0 + 0.5
+    grey = Clips([still], 5, (16, 16)).draw(np.random.default_rng(0))
+    assert np.ptp(grey) < 1e-6
+
+
+def test_nothing_to_draw_from_is_said():
+    with pytest.raises(Refusal, match="no video of 9 frames or more"):
+        Clips(film(shape=(8, 40, 52)), 9, (24, 24))
+    with pytest.raises(Refusal, match="64 pixels"):
+        Clips(film(), 9, (24, 64))
