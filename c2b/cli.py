@@ -17,7 +17,19 @@ from sensors import spec
 from sensors.refusal import Refusal
 
 #: In the order in which one meets them; the function ``name`` in ``c2b/commands/name.py`` does it.
-COMMANDS = ("demo", "simulate", "reconstruct", "score", "plot", "info", "list", "codes", "convert", "calibrate")
+COMMANDS = (
+    "demo",
+    "simulate",
+    "reconstruct",
+    "score",
+    "compare",
+    "plot",
+    "info",
+    "list",
+    "codes",
+    "convert",
+    "calibrate",
+)
 
 USAGE, INTERRUPTED = 2, 130
 
@@ -27,6 +39,8 @@ PARTIAL = re.compile(r"\.([^/]*)\.\d+\.partial")
 
 def _shown(default: object) -> str | None:
     """A default that is worth a word in the help."""
+    if isinstance(default, tuple):
+        return " ".join(map(str, default)) or None
     return None if default is None or default is False or default == "" else str(default)
 
 

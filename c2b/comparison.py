@@ -1,95 +1,262 @@
-"""A reconstruction beside its truth: the same frames, the same crop and size, the same encoding."""
+"""Videos x cameras x methods: every exposure of every video, reconstructed and scored against the frames that it saw.
+
+A cell is one video by one camera through one method. All that decides its numbers goes into a digest, so that a cell known from
+before need not be computed again. The methods of a camera share its captures; one exposure at a time is in memory.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+import c2b
+import recon
+from c2b import streaming
+from c2b.comparison_table import Row, read_rows, write_rows
 from c2b.video.recording import Recording
-from c2b.video.response import Response
 from c2b.video.response import make as make_response
+from recon.demosaicing import demosaic
+from recon.metrics import Score, score
+from recon.reconstructor import Reconstructor
+from sensors import spec
+from sensors.colour_filter import PATTERNS
 from sensors.refusal import Refusal
+from sensors.sensor import Sensor
+
+#: What follows the name of a method that the data step shall follow.
+CONSISTENT = "+consistent"
 
 
-def matched(
-    video: Recording, truth: Recording, *, size: tuple[int, int] | None = None, encode: str | None = None
-) -> tuple[NDArray, NDArray]:
-    """Both as the source stores them, 1 = white, (N, K, H, W[, 3]).
+def make_method(text: str) -> Reconstructor:
+    """``tile:ridge=0.1``, or with the noise-weighted data step after it ``tile:ridge=0.1+consistent``."""
+    return recon.make(text.removesuffix(CONSISTENT), consistent=text.endswith(CONSISTENT))
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A sensor, and the words that name its parts."""
+
+    sensor: str
+    code: str
+    readout: str
+    chip: Sensor
+
+    @property
+    def name(self) -> str:
+        """For a person to read."""
+        light = self.chip.readout.white
+        return f"{self.sensor}, {self.code}" + ("" if light is None else f", {light:g} e-")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One video by one camera through one method."""
+
+    video: str
+    camera: Camera
+    method: str
+    exposures: int
+    digest: str
+
+
+@dataclass
+class Comparison:
+    """What is compared, and how it is scored.
 
     Parameters
     ----------
-    video : Recording
-        Its record says which frames (N, T) of the source it shows, which crop, and which response was undone before exposure.
-        Without one it is a single clip that starts at the first frame.
-    truth : Recording
-        The source.
-    size : (height, width), optional
-        Resize both (Lanczos) if they are of another size.
-    encode : str, optional
-        Response by which light is encoded before it is compared; that of the source if absent.
+    videos : mapping of str to callable
+        Name to what opens the recording, or the part of it that counts.
+    cameras : callable
+        The cameras for video of a colour: ``mono``, ``rgb`` or a mosaic.
+    methods : mapping of str to Reconstructor
+    seed : int
+        Of the noise.
+    protocol : str
+        Of `recon.metrics.PROTOCOLS`.
 
-    Raises
-    ------
-    Refusal
-        If the truth lacks these frames, or the sizes differ.
+    Attributes
+    ----------
+    left_out : dict of (str, str) to None
+        What does not go together and why, in the order in which it was found.
+    computed : int
+        How many rows `run` had to compute.
     """
-    record = video.record
-    index = _numbers(video, "frame_index", [[*range(len(video))]], (-1, -1))
-    if index.size != len(video):
-        raise Refusal(
-            f"{video.path} has {len(video)} frames but says it was made from {index.size}; its sidecar does not belong to it"
+
+    videos: Mapping[str, Callable[[], AbstractContextManager[Recording]]]
+    cameras: Callable[[str], Sequence[Camera]]
+    methods: Mapping[str, Reconstructor]
+    seed: int = 0
+    protocol: str = ""
+    left_out: dict[tuple[str, str], None] = field(default_factory=dict)
+    computed: int = 0
+
+    def run(self, file: Path | None = None, progress: streaming.Progress | None = None) -> list[Row]:
+        """The rows of all cells; with ``file``, a CSV that grows row by row and whose rows are not computed again.
+
+        Raises
+        ------
+        Refusal
+            If a video cannot be opened, nothing goes together, or the file is not such a CSV.
+        """
+        known = read_rows(file) if file else {}
+        cells = self.cells()
+        new = [cell for cell in cells if cell.digest not in known]
+        steps: Iterable[Row | None] = self.rows(new)
+        if progress:
+            count = sum({(cell.video, cell.camera): cell.exposures for cell in new}.values()) + len(new)
+            steps = progress(steps, count, "compare")
+        for row in filter(None, steps):
+            self.computed += 1
+            known[row.digest] = row
+            if file:
+                file.parent.mkdir(exist_ok=True)
+                write_rows(file, known.values())
+        if found := [known[cell.digest] for cell in cells if cell.digest in known]:
+            return found
+        what, why = next(iter(self.left_out))
+        raise Refusal(f"nothing here goes together; {what}: {why}")
+
+    def cells(self) -> list[Cell]:
+        """All that goes together, as far as the headers of the videos tell.
+
+        Raises
+        ------
+        Refusal
+            If a video cannot be opened.
+        """
+        found: list[Cell] = []
+        for name, opened in self.videos.items():
+            with opened() as video:
+                facts, frames, cameras = _facts(video), len(video), self.cameras(video.colour)
+            for camera in cameras:
+                try:
+                    exposures = camera.chip.exposures_in(frames)
+                except Refusal as reason:
+                    self.leave_out(f"{name}, {camera.name}", reason)
+                    continue
+                found += (
+                    Cell(name, camera, method, exposures, self._digest(facts, camera, method)) for method in self._serving(camera)
+                )
+        return [*{cell.digest: cell for cell in found}.values()]
+
+    def rows(self, cells: Iterable[Cell]) -> Iterator[Row | None]:
+        """None after each exposure, and a row when it is complete."""
+        for (name, camera), group in groupby(cells, lambda cell: (cell.video, cell.camera)):
+            running = {cell: _Running() for cell in group}
+            with self.videos[name]() as video:
+                try:
+                    yield from self._exposures(video, camera, running)
+                except Refusal as reason:
+                    self.leave_out(f"{name}, {camera.name}", reason)
+                    continue
+                yield from (self._row(cell, video, state) for cell, state in running.items())
+
+    def leave_out(self, what: str, why: object) -> None:
+        """Note, once, what does not go together."""
+        self.left_out[what, str(why)] = None
+
+    def _serving(self, camera: Camera) -> Iterator[str]:
+        """The methods that can serve a camera, under each code of its cycle."""
+        for name, method in self.methods.items():
+            reasons = (method.refusal(camera.chip.at(n)) for n in range(camera.chip.codes))
+            if reason := next(filter(None, reasons), ""):
+                self.leave_out(f"{camera.sensor}, {camera.code}, {name}", reason)
+            else:
+                yield name
+
+    def _exposures(self, video: Recording, camera: Camera, running: dict[Cell, _Running]) -> Iterator[None]:
+        """Take, reconstruct and score one exposure after another; a method that refuses one is not asked again."""
+        encode = make_response(video.response).encode
+        for capture, light in streaming.exposures(video, camera.chip, seed=self.seed):
+            truth = encode(demosaic(light, video.colour) if video.colour in PATTERNS else light)
+            for cell, state in list(running.items()):
+                try:
+                    started = process_time()
+                    made = self.methods[cell.method].reconstruct(capture)[0]
+                    state.seconds += process_time() - started
+                    state.scores.append(score(encode(made), truth, protocol=self.protocol))
+                except Refusal as reason:
+                    self.leave_out(f"{cell.video}, {camera.name}, {cell.method}", reason)
+                    del running[cell]
+            yield None
+            if not running:
+                return
+
+    def _row(self, cell: Cell, video: Recording, state: _Running) -> Row:
+        camera, rules = cell.camera, state.scores[0].conventions
+        return Row(
+            video=cell.video,
+            sensor=camera.sensor,
+            code=camera.code,
+            readout=camera.readout,
+            light=camera.chip.readout.white,
+            method=cell.method,
+            psnr=_mean(one.psnr for one in state.scores),
+            ssim=_mean(one.ssim for one in state.scores),
+            middle_psnr=_mean(one.per_frame[len(one.per_frame) // 2]["psnr"] for one in state.scores),
+            ssim_range_2=state.scores[0].ssim_range_2 and _mean(one.ssim_range_2 for one in state.scores),
+            cpu_seconds=round(state.seconds, 4),
+            exposures=cell.exposures,
+            frames=camera.chip.frames,
+            part=_part(video),
+            height=video.height,
+            width=video.width,
+            colour=video.colour,
+            response=video.response,
+            seed=self.seed,
+            protocol=self.protocol,
+            psnr_of=rules["psnr"],
+            ssim_window=rules["ssim_window"],
+            clipped=rules["clipped"],
+            sensor_digest=camera.chip.digest,
+            digest=cell.digest,
+            c2b=c2b.__version__,
         )
-    if index.max() >= len(truth):
-        raise Refusal(f"{truth.path} has {len(truth)} frames; {video.path} shows frames up to {index.max()}")
-    encoding = make_response(encode or str(record.get("response", video.response)))
-    linear = str(record.get("response", video.response)) == "none"
-    truth = _part(truth, video, "rgb" if video.colour == "rgb" else "luma")
-    if (video.height, video.width) != (truth.height, truth.width):
-        raise Refusal(f"{video.path} is {video.height}x{video.width} and the truth {truth.height}x{truth.width}: sizes differ")
-    if size:
-        video, truth = (one if (one.height, one.width) == size else one.window(resize=size) for one in (video, truth))
-    ours = encoding.encode(video.irradiance())
-    theirs = np.concatenate([_stored(truth, encoding, linear, int(t)) for t in index.ravel()])
-    return ours.reshape(*index.shape, *ours.shape[1:]), theirs.reshape(*index.shape, *theirs.shape[1:])
+
+    def _digest(self, facts: Mapping[str, Any], camera: Camera, method: str) -> str:
+        words = spec.parse(method.removesuffix(CONSISTENT))[1].values()
+        files = [_file(Path(word)) for word in words if Path(word).exists()]
+        names = [camera.sensor, camera.code, camera.readout, method]
+        told = [c2b.__version__, facts, camera.chip.digest, names, files, self.seed, self.protocol]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
-def seen_white(video: Recording) -> float | None:
-    """The value of white with which the source was exposed, where the video's record says one that had to be given."""
-    white = video.record.get("source_white")
-    return float(white) if isinstance(white, (int, float)) and white > 0 else None
+@dataclass
+class _Running:
+    """What a cell has gathered so far."""
+
+    scores: list[Score] = field(default_factory=list)
+    seconds: float = 0.0
 
 
-def _numbers(video: Recording, key: str, default: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """What the record of a video says under ``key``: whole numbers from 0 on; -1 in ``shape`` is any length."""
-    value = video.record.get(key)
-    try:
-        numbers = np.asarray(default if value is None else value, np.float64)
-    except (TypeError, ValueError):
-        numbers = np.empty(0)
-    fits = numbers.ndim == len(shape) and all(want in (-1, has) for want, has in zip(shape, numbers.shape, strict=True))
-    if not fits or not numbers.size or not (numbers >= 0).all():
-        raise Refusal(f"the record of {video.path} is damaged: its {key} is not made of numbers from 0 on")
-    return np.rint(numbers).astype(np.int64)
+def _mean(values: Iterable[Any]) -> float:
+    return float(np.mean([*values]))
 
 
-def _part(truth: Recording, video: Recording, channels: Any) -> Recording:
-    top, left, height, width = _numbers(video, "crop", truth.crop, (4,)).tolist()
-    if top + height > truth.height or left + width > truth.width:
-        part = f"rows {top}:{top + height}, columns {left}:{left + width}"
-        raise Refusal(f"{truth.path} is {truth.height}x{truth.width}; the video was made from {part}")
-    resize = None if video.record.get("resize") is None else _numbers(video, "resize", (), (2,)).tolist()
-    return truth.window(
-        rows=slice(top, top + height),
-        columns=slice(left, left + width),
-        channels=channels,
-        resize=resize,
-    )
+def _part(video: Recording) -> str:
+    index, (top, left, height, width) = video.frame_index, video.crop
+    return f"frames {index.start}:{index.stop}:{index.step} rows {top}:{top + height} columns {left}:{left + width}"
 
 
-def _stored(truth: Recording, encoding: Response, linear: bool, frame: int) -> NDArray:
-    """One frame as it is compared, 1 = white: stored values whose response nobody states are what the simulation took them for."""
-    if truth.response == "none" and not linear:
-        return (truth[frame : frame + 1].astype(np.float32) - truth.black) / (truth.white - truth.black)
-    return encoding.encode(truth.irradiance(frame, frame + 1))
+def _facts(video: Recording) -> dict[str, Any]:
+    """What tells the light of one recording from that of another, without reading it."""
+    meaning = {name: getattr(video, name) for name in ("shape", "colour", "white", "black", "response")}
+    path = video.path
+    return {"file": _file(path) if path.exists() else str(path), "part": _part(video), "dtype": video.dtype.str, **meaning}
+
+
+def _file(path: Path) -> list[Any]:
+    """Place, size and time of the last change of a file, or of all files in a folder."""
+    files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+    stats = [each.stat() for each in files]
+    return [str(path.resolve()), sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)]

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from c2b.captures import format_of
 from c2b.video.recording import Recording
+from c2b.video.response import linearise
+from c2b.video.response import make as make_response
 from recon.reconstructor import Reconstructor
 from sensors.capture import Capture
 from sensors.refusal import Refusal
@@ -66,8 +68,23 @@ def expose(video: Recording, sensor: Sensor, *, seed: int, record: Mapping[str, 
     )
 
 
+def exposures(video: Recording, sensor: Sensor, *, seed: int) -> Iterator[tuple[Capture, NDArray[np.float32]]]:
+    """Each exposure as a `Capture` of its own, with the noise and the code of its number, and the light (T, H, W[, 3]) it saw."""
+    as_stored, white = _light_of(video)
+    response = make_response(video.response)
+    for number in range(sensor.exposures_in(len(video))):
+        start = number * sensor.period
+        stored = video[start : start + sensor.frames]
+        light = linearise(stored, response, black=video.black, white=video.white)
+        image = sensor.take(stored if as_stored else light, seed=seed, exposure=number, white=white)
+        record = sensor.record(1, white=white, seed=seed, first=number, start=start)
+        yield Capture(image[None], sensor.from_exposure(number), record), light
+
+
 class Reconstruction(Recording):
     """The video of a capture, reconstructed when it is sliced; the exposure read last is kept.
+
+    Exposures that share frames are solved together, and what they share is shown once.
 
     Parameters
     ----------
@@ -80,10 +97,10 @@ class Reconstruction(Recording):
 
     def __init__(self, capture: Capture, method: Reconstructor, name: str = "", path: Path = Path("reconstruction")) -> None:
         self._capture, self._method = capture, method
-        self._latest: tuple[int, NDArray] | None = None
+        self._latest: tuple[int, NDArray] | None = None if capture.sensor.local else (0, self._together())
         self._frames_each = self._exposure(0).shape[0]
         self.path = path
-        self.shape = (len(capture) * self._frames_each, *self._exposure(0).shape[1:])
+        self.shape = ((len(capture) if capture.sensor.local else 1) * self._frames_each, *self._exposure(0).shape[1:])
         self.dtype = np.dtype(np.float32)
         self.white = 1.0
         self.rate = capture.record.get("rate")
@@ -102,11 +119,20 @@ class Reconstruction(Recording):
             "seed",
         )
         self.record = {"method": name, **{key: capture.record[key] for key in kept if key in capture.record}}
+        if not capture.sensor.local and "frame_index" in self.record:
+            self.record["frame_index"] = [self._once(np.asarray(self.record["frame_index"])).tolist()]
 
     def _exposure(self, number: int) -> NDArray:
         if self._latest is None or self._latest[0] != number:
             self._latest = number, self._method.reconstruct(self._capture[number : number + 1])[0]
         return self._latest[1]
+
+    def _together(self) -> NDArray:
+        return self._once(self._method.reconstruct(self._capture))
+
+    def _once(self, shared: NDArray) -> NDArray:
+        """What exposures (N, T, ...) that share frames show, each frame once: of all but the last the frames before the next begins."""
+        return np.concatenate([*shared[:-1, : self._capture.sensor.period], shared[-1]])
 
     def _read(self, frames: range) -> NDArray:
         return np.stack([self._exposure(t // self._frames_each)[t % self._frames_each] for t in frames])

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
+#: Letters of a word that a table does not break.
+SHORT = 16
+
 #: Of a frame that is resized, in pixels.
 LARGEST_SIDE = 2**16
 
@@ -54,16 +57,19 @@ def counted(number: int, thing: str) -> str:
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[Any]], title: str = "") -> None:
-    """Print a table: as wide as the terminal, or as it needs where there is none."""
+    """Print a table: as wide as the terminal, or as it needs where there is none; where it is tight, short words stay whole."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    columns = tuple(columns)
-    drawn = Table(*columns, title=title or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    columns, cells = tuple(columns), [[*map(str, row)] for row in rows]
+    drawn = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
     drawn.show_header = any(columns)
-    for row in rows:
-        drawn.add_row(*map(str, row))
+    for place, column in enumerate(columns):
+        short = all(len(row[place]) <= SHORT and " " not in row[place] for row in cells)
+        drawn.add_column(column, overflow="fold", no_wrap=short)
+    for row in cells:
+        drawn.add_row(*row)
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
     with console.capture() as capture:
         console.print(drawn)
@@ -167,20 +173,23 @@ def make_sensor(sensor: str, code: str, readout: str | None, colour: str) -> tup
     """The sensor that the options name, for video of that colour, and what the capture should remember of its names.
 
     A colour filter is a setting like others: ``two-bucket:colour=rggb`` takes colour video, or video that is such a mosaic already.
+    The readout is one of its own, or that of a preset, with the length of its sub-exposures for a sensor that has none.
     """
+    from dataclasses import replace
+
     import sensors
     from c2b import codes
     from sensors import preset, spec
     from sensors.refusal import Refusal
 
     told = sensor
-    given = {} if readout is None else {"readout": spec.make(sensors.READOUTS, "readout", readout)}
+    given, sub_exposure = ({}, 0.0) if readout is None else _readout(readout)
     name, words = (sensor, {}) if Path(sensor).is_file() else spec.parse(sensor)
     if "colour" in words:
         filtered = words.pop("colour")
         if filtered not in ("mono", "rgb") and colour == "mono":
             raise Refusal(f"a sensor of colour={filtered} takes colour video; add --channels rgb")
-        sensor, colour = spec.write(name, words), filtered
+        sensor, colour = name + ":" * bool(words) + ",".join(f"{key}={text}" for key, text in words.items()), filtered
     measured = name not in (*sensors.SENSORS, *sensors.PRESETS) and spec.is_file(name)
     if measured:
         from c2b import sensor_file
@@ -188,6 +197,8 @@ def make_sensor(sensor: str, code: str, readout: str | None, colour: str) -> tup
         made = sensor_file.read_sensor(name, codes.make(code), words, colour=colour, **given)
     else:
         made = sensors.make(sensor, codes.make(code), colour=colour, **given)
+    if not made.timing.sub_exposure:
+        made = replace(made, timing=replace(made.timing, sub_exposure=sub_exposure))
     record: dict[str, Any] = {
         "sensor_spec": told,
         "code_spec": code,
@@ -198,3 +209,27 @@ def make_sensor(sensor: str, code: str, readout: str | None, colour: str) -> tup
     if name in sensors.PRESETS:
         record["provenance"] = preset.provenance(name, words)
     return made, record
+
+
+def _readout(text: str) -> tuple[dict[str, Any], float]:
+    """The readout of that name, and the length of its sub-exposures if it is that of a preset, else 0."""
+    from dataclasses import fields
+
+    import numpy as np
+
+    import sensors
+    from sensors import spec
+    from sensors.photometry import Photometry
+    from sensors.readout import Readout
+    from sensors.refusal import Refusal
+
+    name, words = spec.parse(text)
+    if name in sensors.READOUTS:
+        return {"readout": spec.make(sensors.READOUTS, "readout", text)}, 0.0
+    if name not in sensors.PRESETS:
+        raise Refusal(spec.unknown("readout", name, [*sensors.READOUTS, *sensors.PRESETS]))
+    known = {f.name for group in (Readout, Photometry) for f in fields(group)} | {"sub_exposure"}
+    if strange := words.keys() - known:
+        raise Refusal(spec.unknown(f"setting of the readout of {name}", min(strange), sorted(known)))
+    whole = sensors.make(text, np.ones((1, 1, 1), np.uint8))
+    return {"readout": whole.readout}, whole.timing.sub_exposure

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from c2b.video.recording import Recording
+
+#: Side in pixels up to which frames may be the tile of a code.
+LARGEST_TILE = 64
 
 
 def info(file: str, /, *, json: bool = False) -> None:
@@ -61,6 +67,7 @@ def _facts(file: str) -> dict[str, Any]:
             with open_video(file) as recording:
                 return {
                     "kind": "video",
+                    **({"as a code": f"c2b codes {file}"} if _is_like_a_code(file, recording) else {}),
                     **recording.describe(),
                     **({"record": dict(recording.record)} if recording.record else {}),
                 }
@@ -68,6 +75,15 @@ def _facts(file: str) -> dict[str, Any]:
             if (code := a_code(file, perhaps_video=True)) is None:
                 raise
     return {"kind": "code", "shape": list(code.shape), "dtype": code.dtype.name, "light": round(float(code.mean()), 4)}
+
+
+def _is_like_a_code(file: str, recording: Recording) -> bool:
+    """Whether frames in a file that a code may have are no larger than a tile."""
+    from pathlib import Path
+
+    from c2b import code_files
+
+    return Path(file).suffix.lower() in code_files.SUFFIXES and max(recording.height, recording.width) <= LARGEST_TILE
 
 
 def _lines(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ def plot(file: str, png: Path, /, *, exposure: Whole = 0) -> None:
     Parameters
     ----------
     file
-        Capture, code (name or file), video or scene.
+        Capture, code (name or file), video or scene. An array that may be either is a video; as a code: c2b codes x.npy --png x.png
     png
         .png .svg .pdf; .gif for an animation of a video.
     exposure

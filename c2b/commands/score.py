@@ -25,7 +25,8 @@ def score(
     """Compare a video with the truth: PSNR and SSIM, with their conventions.
 
     Frames, crop, size and response of the truth are matched to what the video's sidecar says it was made from; values are compared
-    as the source stores them (1 = white), so a video simulated with --linearize srgb is encoded again before it is compared.
+    as the source stores them (1 = white), so a video simulated with --linearize srgb is encoded again before it is compared. A
+    truth that is a Bayer mosaic is demosaicked as the video was.
 
     Parameters
     ----------
@@ -54,8 +55,8 @@ def score(
     no_clip
         Compare values outside of the data range as they are, instead of clipping them.
     """
+    from c2b.alignment import matched, seen_white
     from c2b.commands import open_video
-    from c2b.comparison import matched, seen_white
     from recon import metrics
 
     with open_video(str(video)) as made, open_video(truth, white=white or seen_white(made)) as source:
@@ -74,4 +75,6 @@ def score(
     )
     result.conventions["encoding"] = encode or made.record.get("response", made.response)
     result.conventions["channels"] = "rgb" if ours.ndim == 5 else "luma"
+    if ours.ndim == 5 and source.colour != "rgb":
+        result.conventions["truth"] = f"demosaicked {source.colour}" if source.colour != "mono" else "grey"
     print(result.to_json() if json else result.line())

@@ -41,7 +41,7 @@ def simulate(
     code
         Code or file: impulse:tile=3, bernoulli, mask.npy ... (c2b list codes)
     readout
-        ideal, or electrons:white=100,read_noise=12,... in place of the preset's.
+        ideal, electrons:white=100,read_noise=12,... or that of another preset, in place of the sensor's own.
     seed
         Of the noise. The same seed gives the same bits.
     linearize

@@ -1,0 +1,101 @@
+"""A reconstruction beside its truth: the same frames, the same crop and size, the same encoding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from c2b.video.recording import Recording
+from c2b.video.response import Response
+from c2b.video.response import make as make_response
+from recon.demosaicing import demosaic
+from sensors.colour_filter import PATTERNS
+from sensors.refusal import Refusal
+
+
+def matched(
+    video: Recording, truth: Recording, *, size: tuple[int, int] | None = None, encode: str | None = None
+) -> tuple[NDArray, NDArray]:
+    """Both as the source stores them, 1 = white, (N, K, H, W[, 3]).
+
+    Parameters
+    ----------
+    video : Recording
+        Its record says which frames (N, T) of the source it shows, which crop, and which response was undone before exposure.
+        Without one it is a single clip that starts at the first frame.
+    truth : Recording
+        The source. A mosaic is demosaicked, in linear light, where the video has three colours.
+    size : (height, width), optional
+        Resize both (Lanczos) if they are of another size.
+    encode : str, optional
+        Response by which light is encoded before it is compared; that of the source if absent.
+
+    Raises
+    ------
+    Refusal
+        If the truth lacks these frames, or the sizes differ.
+    """
+    record = video.record
+    index = _numbers(video, "frame_index", [[*range(len(video))]], (-1, -1))
+    if index.size != len(video):
+        raise Refusal(
+            f"{video.path} has {len(video)} frames but says it was made from {index.size}; its sidecar does not belong to it"
+        )
+    if index.max() >= len(truth):
+        raise Refusal(f"{truth.path} has {len(truth)} frames; {video.path} shows frames up to {index.max()}")
+    encoding = make_response(encode or str(record.get("response", video.response)))
+    linear = str(record.get("response", video.response)) == "none"
+    truth = _part(truth, video)
+    if (video.height, video.width) != (truth.height, truth.width):
+        raise Refusal(f"{video.path} is {video.height}x{video.width} and the truth {truth.height}x{truth.width}: sizes differ")
+    if size:
+        video, truth = (one if (one.height, one.width) == size else one.window(resize=size) for one in (video, truth))
+    ours = encoding.encode(video.irradiance())
+    colours = truth.colour if truth.colour in PATTERNS and video.colour == "rgb" else ""
+    theirs = np.concatenate([_stored(truth, encoding, linear, colours, int(t)) for t in index.ravel()])
+    return ours.reshape(*index.shape, *ours.shape[1:]), theirs.reshape(*index.shape, *theirs.shape[1:])
+
+
+def seen_white(video: Recording) -> float | None:
+    """The value of white with which the source was exposed, where the video's record says one that had to be given."""
+    white = video.record.get("source_white")
+    return float(white) if isinstance(white, (int, float)) and white > 0 else None
+
+
+def _numbers(video: Recording, key: str, default: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """What the record of a video says under ``key``: whole numbers from 0 on; -1 in ``shape`` is any length."""
+    value = video.record.get(key)
+    try:
+        numbers = np.asarray(default if value is None else value, np.float64)
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
+    fits = numbers.ndim == len(shape) and all(want in (-1, has) for want, has in zip(shape, numbers.shape, strict=True))
+    if not fits or not numbers.size or not (numbers >= 0).all():
+        raise Refusal(f"the record of {video.path} is damaged: its {key} is not made of numbers from 0 on")
+    return np.rint(numbers).astype(np.int64)
+
+
+def _part(truth: Recording, video: Recording) -> Recording:
+    top, left, height, width = _numbers(video, "crop", truth.crop, (4,)).tolist()
+    if top + height > truth.height or left + width > truth.width:
+        part = f"rows {top}:{top + height}, columns {left}:{left + width}"
+        raise Refusal(f"{truth.path} is {truth.height}x{truth.width}; the video was made from {part}")
+    resize = None if video.record.get("resize") is None else _numbers(video, "resize", (), (2,)).tolist()
+    return truth.window(
+        rows=slice(top, top + height),
+        columns=slice(left, left + width),
+        channels=None if truth.colour in PATTERNS else "rgb" if video.colour == "rgb" else "luma",
+        resize=resize,
+    )
+
+
+def _stored(truth: Recording, encoding: Response, linear: bool, mosaic: str, frame: int) -> NDArray:
+    """One frame as it is compared, 1 = white: stored values whose response nobody states are what the simulation took them for."""
+    light = truth.irradiance(frame, frame + 1)
+    encoded = truth.response == "none" and not linear
+    if mosaic:
+        light = demosaic(encoding.decode(light) if encoded else light, mosaic)
+        encoded = False
+    return light if encoded else encoding.encode(light)

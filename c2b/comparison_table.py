@@ -1,0 +1,167 @@
+"""The table of a comparison: one row per video, camera and method, kept as tidy CSV; and its mean over the videos."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, astuple, dataclass, fields
+from math import fsum
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from c2b.atomic_file import atomic_file
+from sensors import spec
+from sensors.refusal import Refusal
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one cell gave, and all that one needs to compare it with the numbers of others. The fields are the columns of the CSV.
+
+    Attributes
+    ----------
+    video, sensor, code, readout, method : str
+        As they were named; a readout that was not named is that of the sensor.
+    light : float or None
+        Electrons at white per sub-exposure; None for an ideal readout.
+    psnr, ssim : float
+        Mean over the exposures: dB, and by ``ssim_window`` with a data range of 1.
+    middle_psnr : float
+        Of frame T // 2 of each exposure.
+    ssim_range_2 : float or None
+        Where the protocol asks for it.
+    cpu_seconds : float
+        That the reconstruction of all exposures took, on all threads together; in a fresh process with loading compiled code.
+    exposures, frames : int
+        How many exposures, of how many frames each.
+    part : str
+        Which of the video: frames first:last:step, rows and columns.
+    height, width, colour
+        Of the frames as they were exposed.
+    response : str
+        What was undone before exposure, and done again before scoring.
+    seed : int
+        Of the noise.
+    protocol, psnr_of, ssim_window, clipped
+        Conventions of the scores; PSNR of the ``volume`` of an exposure, or mean over ``frames``.
+    sensor_digest, digest : str
+        Of the sensor, and of all that decides this row.
+    c2b : str
+        Version.
+    """
+
+    video: str
+    sensor: str
+    code: str
+    readout: str
+    light: float | None
+    method: str
+    psnr: float
+    ssim: float
+    middle_psnr: float
+    ssim_range_2: float | None
+    cpu_seconds: float
+    exposures: int
+    frames: int
+    part: str
+    height: int
+    width: int
+    colour: str
+    response: str
+    seed: int
+    protocol: str
+    psnr_of: str
+    ssim_window: str
+    clipped: bool
+    sensor_digest: str
+    digest: str
+    c2b: str
+
+
+COLUMNS = tuple(f.name for f in fields(Row))
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean over all videos of one camera and method."""
+
+    sensor: str
+    code: str
+    readout: str
+    light: float | None
+    method: str
+    psnr: float
+    ssim: float
+    middle_psnr: float
+    cpu_seconds: float
+    videos: int
+    exposures: int
+
+
+def read_rows(path: Path) -> dict[str, Row]:
+    """The rows of a CSV by their digest; none if there is no file.
+
+    Raises
+    ------
+    Refusal
+        If it is not a table that this version writes.
+    """
+    if not path.exists():
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            header, *lines = csv.reader(file)
+            if tuple(header) != COLUMNS:
+                raise ValueError("other columns")
+            rows = [_row(line) for line in lines]
+    except (ValueError, csv.Error) as error:
+        raise Refusal(f"{path} is not a comparison by this version of c2b ({error}); name another folder") from None
+    return {row.digest: row for row in rows}
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Write the whole CSV anew; whoever reads it meanwhile sees the old one."""
+    with atomic_file(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        table = csv.writer(file)
+        table.writerow(COLUMNS)
+        table.writerows(astuple(row) for row in rows)
+
+
+def means(rows: Iterable[Row]) -> list[Mean]:
+    """Over the videos, for each camera and method, in the order of the rows."""
+    groups: dict[tuple[str, str, str, float | None, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.sensor, row.code, row.readout, row.light, row.method), []).append(row)
+    return [
+        Mean(
+            *key,
+            psnr=_mean(of, "psnr"),
+            ssim=_mean(of, "ssim"),
+            middle_psnr=_mean(of, "middle_psnr"),
+            cpu_seconds=_mean(of, "cpu_seconds"),
+            videos=len(of),
+            exposures=sum(row.exposures for row in of),
+        )
+        for key, of in groups.items()
+    ]
+
+
+def plain(row: Row | Mean) -> dict[str, Any]:
+    """For JSON, which knows no infinity: null where video and truth are identical."""
+    return {name: None if value == float("inf") else value for name, value in asdict(row).items()}
+
+
+def _mean(rows: list[Row], name: str) -> float:
+    return fsum(getattr(row, name) for row in rows) / len(rows)
+
+
+def _row(line: list[str]) -> Row:
+    values = {name: _value(text, _TYPES[name]) for name, text in zip(COLUMNS, line, strict=True)}
+    return Row(**values)
+
+
+def _value(text: str, hint: Any) -> Any:
+    return None if text == "" and hint == (float | None) else text if hint is str else spec.from_text(text, hint)
+
+
+_TYPES: Mapping[str, Any] = get_type_hints(Row)

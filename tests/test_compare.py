@@ -1,0 +1,337 @@
+"""Comparing cameras: the numbers of the single commands, every combination once, and nothing computed twice."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import recon
+import sensors
+from c2b import codes, streaming
+from c2b.cli import main
+from c2b.commands import make_sensor
+from c2b.commands import table as show_table
+from c2b.comparison_table import COLUMNS, Row, means, read_rows, write_rows
+from c2b.video.recording import Recording
+from c2b.video.response import make as make_response
+from recon.demosaicing import demosaic
+from recon.pseudo_inverse import PseudoInverse
+from sensors import colour_filter
+
+FRAMES, HEIGHT, WIDTH = 20, 26, 33  # two exposures of nine frames, two frames over
+ONE = ("--sensor", "two-bucket", "--method", "pseudo-inverse")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with smooth moving video: of luma, of colour, and as a mosaic."""
+    monkeypatch.chdir(tmp_path)
+    t, i, j = np.ogrid[:FRAMES, :HEIGHT, :WIDTH]
+    wave = 0.5 + 0.2 * np.sin(0.4 * i + 0.25 * j - 0.3 * t) + 0.2 * np.cos(0.5 * j)
+    np.save("v.npy", np.rint(255 * wave).astype(np.uint8))
+    colour = np.rint(255 * np.stack([wave, wave[:, ::-1], 1 - wave], -1)).astype(np.uint8)
+    np.save("c.npy", colour)
+    np.save("m.npy", colour_filter.mosaic(colour, "grbg"))
+    Path("m.npy.json").write_text('{"colour": "grbg"}')
+    return tmp_path
+
+
+def run(capsys, *words):
+    assert main(["compare", *words]) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    return told.out
+
+
+def answer(capsys, *words):
+    return json.loads(run(capsys, *words, "--json"))
+
+
+def table(folder):
+    with open(f"{folder}/comparison.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# The numbers.
+
+
+@pytest.mark.parametrize("sensor", ["coded-pixel", "cep-2019:white=300"])
+@pytest.mark.parametrize("response", ["none", "srgb"])
+@pytest.mark.parametrize(("video", "channels", "colour"), [("v", "luma", "mono"), ("c", "rgb", "rgb"), ("m", "stored", "gbrg")])
+def test_a_row_is_what_the_single_commands_give(here, capsys, sensor, response, video, channels, colour):
+    video, part = f"{video}.npy", ("--sensor", sensor, "--seed", "5", "--linearize", response, "--channels", channels)
+    part = (*part, "--rows", "1:26", "--columns", "3:33", "--frames", "1:20")
+    (row,) = answer(capsys, video, *part, "--method", "tile+consistent")["rows"]
+    assert main(["simulate", video, "v.c2b.ome.tif", *part]) == 0
+    assert main(["reconstruct", "v.c2b.ome.tif", "r.npy", "--method", "tile", "--consistent"]) == 0
+    capsys.readouterr()
+    for flags, names in (([], ("psnr", "ssim")), (["--middle"], ("middle_psnr",))):
+        assert main(["score", "r.npy", video, "--json", *flags]) == 0
+        single = json.loads(capsys.readouterr().out)
+        for name in names:
+            assert row[name] == pytest.approx(single[name.removeprefix("middle_")], abs=2e-4)
+    assert (row["exposures"], row["frames"], row["height"], row["width"], row["colour"]) == (2, 9, 25, 30, colour)
+    assert (row["response"], row["seed"], row["part"]) == (response, 5, "frames 1:20:1 rows 1:26 columns 3:33")
+
+
+def test_a_protocol_fixes_the_conventions_of_the_row(here, capsys):
+    (row,) = answer(capsys, "v.npy", *ONE, "--protocol", "cacti")["rows"]
+    assert (row["psnr_of"], row["clipped"], row["ssim_range_2"]) == ("frames", False, None)
+    (other,) = answer(capsys, "v.npy", *ONE, "--protocol", "codedblurred")["rows"]
+    assert other["psnr"] < row["psnr"] and other["ssim_range_2"] > other["ssim"]
+
+
+def test_the_readout_of_a_preset_is_shared_by_all_cameras():
+    preset = sensors.make("cep-2019:white=50", codes.make("impulse"))
+    for name, sensor in (("conventional", "conventional"), ("two-bucket", "two-bucket:leakage=0.01")):
+        chip, record = make_sensor(sensor, "impulse", "cep-2019:white=50", "mono")
+        assert sensors.SENSORS[name].endswith(type(chip).__name__) and record["readout_spec"] == "cep-2019:white=50"
+        assert chip.readout == preset.readout and chip.timing == preset.timing
+    own, _ = make_sensor("machine-vision", "long", "cep-2019", "mono")
+    alone, _ = make_sensor("machine-vision", "long", None, "mono")
+    assert own.timing == replace(alone.timing, sub_exposure=alone.timing.sub_exposure or preset.timing.sub_exposure)
+
+
+def test_light_is_the_white_of_every_readout_but_the_ideal(here, capsys):
+    words = ("--readout", "ideal", "--readout", "cep-2019", "--light", "20", "--light", "800")
+    rows = answer(capsys, "v.npy", *ONE, *words)["rows"]
+    assert [(row["readout"], row["light"]) for row in rows] == [("ideal", None), ("cep-2019", 20), ("cep-2019", 800)]
+    assert rows[1]["psnr"] < rows[2]["psnr"] < rows[0]["psnr"]
+    (typed,) = answer(capsys, "v.npy", *ONE, "--readout", "cep-2019:white=20")["rows"]
+    assert typed["sensor_digest"] == rows[1]["sensor_digest"] and typed["psnr"] == rows[1]["psnr"]
+
+
+def test_a_list_among_the_settings_of_a_colour_sensor_is_kept():
+    chip, _ = make_sensor("two-bucket:colour=rggb,leakage=[0.01,0.02]", "impulse", None, "rgb")
+    assert (chip.colour, chip.leakage) == ("rggb", (0.01, 0.02))
+
+
+# The combinations.
+
+
+@pytest.mark.parametrize("name", recon.METHODS)
+def test_every_method_gives_rows_or_says_why_not(here, capsys, monkeypatch, name):
+    monkeypatch.setattr(recon, "METHODS", {name: recon.METHODS[name], "pseudo-inverse": recon.METHODS["pseudo-inverse"]})
+    methods = dict.fromkeys((name, f"{name}+consistent", "pseudo-inverse"))
+    cameras = ("conventional", "coded-pixel", "cep-2019")
+    words = [word for method in methods for word in ("--method", method)]
+    words += [word for camera in cameras for word in ("--sensor", camera)]
+    told = answer(capsys, "v.npy", "--frames", "0:9", *words)
+    for camera in cameras:
+        for method in methods:
+            rows = [row for row in told["rows"] if (row["sensor"], row["method"]) == (camera, method)]
+            why = [one for one in told["left_out"] if one["what"].endswith(method) and camera in one["what"]]
+            assert len(rows) + len(why) == 1
+
+
+def test_what_does_not_go_together_is_said_once_and_is_no_failure(here, capsys):
+    np.save("short.npy", np.load("v.npy")[:5])
+    words = ("--sensor", "two-bucket", "--sensor", "flutter-shutter", "--sensor", "conventional", "--method", "tile")
+    told = answer(capsys, "v.npy", "short.npy", *words, "--light", "50", "--readout", "cep-2019", "--readout", "ideal")
+    assert [(row["video"], row["sensor"]) for row in told["rows"]] == [("v.npy", "two-bucket")] * 2
+    why = {one["what"]: one["why"] for one in told["left_out"]}
+    assert len(why) == len(told["left_out"]) == 2 + 4
+    assert "--code flutter" in why["flutter-shutter, impulse"] and "1 of 9 frames" in why["conventional, impulse, tile"]
+    assert "has 5 frames" in why["short.npy, two-bucket, impulse, 50 e-"]
+
+
+def test_a_video_that_turns_out_damaged_does_not_spoil_the_others(here, capsys):
+    nan = np.load("v.npy").astype(np.float32) / 255
+    nan[13] = np.nan
+    np.save("nan.npy", nan)
+    told = answer(capsys, "nan.npy", "v.npy", *ONE)
+    assert [row["video"] for row in told["rows"]] == ["v.npy"] and "frame 13 holds NaN" in told["left_out"][0]["why"]
+
+
+# What is known is not computed again.
+
+
+def test_a_second_run_computes_nothing_and_prints_the_same(here, capsys, monkeypatch):
+    words = ("v.npy", "rotating-camera:frames=9,height=20,width=24", "--sensor", "two-bucket", "--report", "d")
+    first, content = run(capsys, *words), Path("d/comparison.csv").read_bytes()
+    assert first.endswith("d/comparison.csv: 6 rows, 6 of them new\n")
+    monkeypatch.setattr(streaming, "exposures", None)
+    assert run(capsys, *words) == first.replace("6 of them", "0 of them")
+    assert Path("d/comparison.csv").read_bytes() == content
+
+
+def test_only_what_is_new_is_computed(here, capsys):
+    run(capsys, "v.npy", *ONE, "--report", "d")
+    told = run(capsys, "v.npy", *ONE, "--method", "tile", "--report", "d")
+    assert told.endswith("2 rows, 1 of them new\n")
+    for words in (
+        ("--seed", "1"),
+        ("--frames", "0:9"),
+        ("--linearize", "srgb"),
+        ("--protocol", "cacti"),
+        ("--readout", "cep-2019"),
+    ):
+        assert run(capsys, "v.npy", *ONE, *words, "--report", "d").endswith("1 of them new\n")
+    np.save("v.npy", np.load("v.npy")[::-1])
+    assert run(capsys, "v.npy", *ONE, "--report", "d").endswith("1 row, 1 of them new\n") and len(table("d")) == 8
+
+
+def test_a_repeated_word_counts_once(here, capsys):
+    assert len(answer(capsys, "v.npy", "v.npy", *ONE, *ONE)["rows"]) == 1
+
+
+def test_an_interrupted_comparison_goes_on_where_it_stopped(here, capsys, monkeypatch):
+    words = ("v.npy", "--sensor", "coded-pixel", "--sensor", "cep-2019", "--method", "pseudo-inverse", "--seed", "3")
+    whole = answer(capsys, *words)["rows"]
+    solve, calls = PseudoInverse.solve, []
+
+    def interrupted(self, capture):
+        calls.append(capture)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return solve(self, capture)
+
+    monkeypatch.setattr(PseudoInverse, "solve", interrupted)
+    assert main(["compare", *words, "--report", "d"]) == 130
+    assert [row["sensor"] for row in table("d")] == ["coded-pixel"] and os.listdir("d") == ["comparison.csv"]
+    capsys.readouterr()
+    again = answer(capsys, *words, "--report", "d")["rows"]
+    assert len(calls) == 4 + 2
+    for one, other in zip(whole, again, strict=True):
+        assert one | {"cpu_seconds": 0} == other | {"cpu_seconds": 0}
+
+
+def test_the_methods_of_a_camera_share_its_captures(here, capsys, monkeypatch):
+    take, calls = sensors.sensor.Sensor.take, []
+    monkeypatch.setattr(sensors.sensor.Sensor, "take", lambda *given, **named: calls.append(named) or take(*given, **named))
+    run(capsys, "v.npy", "--sensor", "two-bucket", "--sensor", "coded-pixel")
+    assert [named["exposure"] for named in calls] == [0, 1, 0, 1]
+
+
+def test_one_exposure_at_a_time_is_in_memory(here, capsys, monkeypatch):
+    read, lengths = Recording.read, []
+    monkeypatch.setattr(Recording, "read", lambda self, frames: lengths.append(len(frames)) or read(self, frames))
+    np.save("long.npy", np.repeat(np.load("v.npy"), 5, axis=0))
+    (row,) = answer(capsys, "long.npy", *ONE)["rows"]
+    assert row["exposures"] == 11 and max(lengths) == 9
+
+
+# The table.
+
+
+def test_the_csv_is_tidy_and_reads_back_as_it_was(tmp_path):
+    texts = dict.fromkeys(COLUMNS, 'a, "b"\nc') | {"readout": "", "protocol": ""}
+    numbers = {
+        "psnr": float("inf"),
+        "ssim": 0.1 + 0.2,
+        "middle_psnr": 1e-17,
+        "cpu_seconds": 2.5,
+        "light": None,
+        "ssim_range_2": 0.5,
+    }
+    whole = {"exposures": 3, "frames": 9, "height": 4, "width": 5, "seed": 2**63, "clipped": False}
+    row = Row(**{**texts, **numbers, **whole, "digest": "1"})
+    rows = [row, replace(row, digest="2", light=20.0, ssim_range_2=None, clipped=True)]
+    write_rows(tmp_path / "t.csv", rows)
+    assert read_rows(tmp_path / "t.csv") == {"1": rows[0], "2": rows[1]}
+    assert read_rows(tmp_path / "absent.csv") == {}
+    (mean,) = means([replace(row, psnr=30.0, video="x"), replace(row, psnr=40.0, video="y")])
+    assert (mean.psnr, mean.videos, mean.exposures) == (35, 2, 6)
+
+
+def test_the_best_comes_first_and_what_all_share_is_said_once(here, capsys):
+    told = run(capsys, "v.npy", "--light", "20", "--light", "100", "--readout", "cep-2019").split("mean over videos: ")
+    titles = [" ".join(part.split("\n\n")[0].split()) for part in told[1:]]
+    assert titles == [f"1, code: impulse, readout: cep-2019, {light} e- at white" for light in (20, 100)]
+    for part in told[1:]:
+        lines = [line.split() for line in part.split("\n\n")[1].split("\n")]
+        assert lines[0] == ["sensor", "method", "PSNR", "SSIM", "middle", "CPU", "s"]
+        psnr = [float(line[2]) for line in lines[2:]]
+        assert len(psnr) == 7 and psnr == sorted(psnr, reverse=True)
+    assert "left out" in told[-1] and "1 of 9 frames" in told[-1]
+
+
+def test_a_truth_in_one_colour_per_pixel_is_scored_in_three(here, capsys):
+    """Both are demosaicked alike, so that what is exact stays exact; and cropping by an odd number shifts the pattern of both."""
+    crop = ("--rows", "1:26", "--columns", "3:33", "--channels", "stored")
+    still = np.repeat(np.load("m.npy")[:1], 9, axis=0)
+    np.save("still.npy", still)
+    Path("still.npy.json").write_text('{"colour": "grbg"}')
+    for response in ("none", "srgb"):
+        assert main(["simulate", "still.npy", "m.c2b.ome.tif", *crop, "--linearize", response, "--sensor", "conventional"]) == 0
+        assert main(["reconstruct", "m.c2b.ome.tif", "r.npy", "--method", "pseudo-inverse"]) == 0
+        capsys.readouterr()
+        assert main(["score", "r.npy", "still.npy", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["psnr"] > 100 and told["conventions"]["truth"] == "demosaicked grbg"
+    shown = demosaic(still[:, 1:, 3:] / 255, "gbrg")  # grbg seen from an odd row and an odd column
+    assert np.allclose(make_response("srgb").encode(np.load("r.npy")), shown, atol=0.05)
+
+
+def test_in_a_narrow_terminal_no_short_word_is_broken_and_nothing_is_lost(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "50")
+    method, sensor = "pseudo-inverse", "two-bucket:leakage=[0.01,0.02],mismatch=0.03"
+    show_table(("sensor", "method", "PSNR"), [(sensor, method, "31.62")])
+    lines = [line.split() for line in capsys.readouterr().out.split("\n")[3:]]
+    assert lines[0][1:] == [method, "31.62"] and "".join(line[0] for line in lines if line) == sensor
+
+
+# Mistakes.
+
+MISTAKES = {
+    "": "needs VIDEO",
+    "missing.mkv": "there is no file or folder missing.mkv",
+    "v.npy missing.mkv": "there is no file or folder missing.mkv",
+    "v.npy --sensor two-buckets": "did you mean two-bucket?",
+    "v.npy --sensor conventional --sensor two-bucket:leak=0.1": "did you mean leakage?",
+    "v.npy --code impuls": "did you mean impulse?",
+    "v.npy --code impulse --code bump:tile=0": "tile",
+    "v.npy --method tiles": "did you mean tile?",
+    "v.npy --method tile+consistant": "unknown method 'tile+consistant'",
+    "v.npy --readout cep-2018": "did you mean cep-2019?",
+    "v.npy --readout cep-2019:leakage=0.1": "unknown setting of the readout of cep-2019 'leakage'",
+    "v.npy --light 20": "add --readout cep-2019",
+    "v.npy --readout cep-2019 --light 0": "positive number",
+    "v.npy --protocol mine": '"codedblurred", "cacti"',
+    "v.npy --frames 0:5": "nothing here goes together; v.npy, conventional, impulse: the video has 5 frames",
+    "v.npy --sensor flutter-shutter": "nothing here goes together; flutter-shutter, impulse: ",
+    "v.npy --report v.npy": "v.npy is a file; --report needs a folder",
+    "v.npy --report away/d": "the folder away does not exist",
+    "v.npy --report other": "not a comparison by this version of c2b",
+    "v.npy --report torn": "not a comparison by this version of c2b",
+    "v.npy --report empty": "not a comparison by this version of c2b",
+}
+
+
+@pytest.mark.parametrize(("line", "said"), MISTAKES.items())
+def test_a_mistake_is_one_line_and_leaves_everything_as_it_was(here, capsys, line, said):
+    for folder, content in {"other": "a,b\n1,2\n", "torn": ",".join(COLUMNS) + "\nv.npy,two-bucket\n", "empty": ""}.items():
+        Path(folder).mkdir()
+        Path(folder, "comparison.csv").write_text(content)
+    before = {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
+    assert main(["compare", *line.split()]) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("c2b: ") and told.err.count("\n") == 1 and said in told.err
+    assert before == {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
+
+
+def test_a_place_that_cannot_be_written_is_named(here, capsys, monkeypatch):
+    def read_only(self, *_args, **_settings):
+        raise OSError(30, "Read-only file system", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    assert main(["compare", "v.npy", *ONE, "--report", "d"]) == 2
+    assert capsys.readouterr().err == "c2b: d: Read-only file system\n"
+
+
+# A real film.
+
+
+def test_real_film_gives_what_the_single_commands_gave(here, capsys):
+    root = Path(os.environ.get("C2B_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    if not (clip := root / "gopro" / "d01_gopro-s01.mkv").exists():
+        pytest.skip(f"{clip.name} is not in {root}; set C2B_DATA to the folder of test data")
+    rows = answer(capsys, str(clip), "--columns", "0:1278", "--sensor", "two-bucket", "--method", "tile+consistent")["rows"]
+    assert rows[0]["psnr"] == pytest.approx(34.01, abs=0.02)
