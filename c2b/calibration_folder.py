@@ -12,9 +12,10 @@
                {"file": "mask-0.npy",  "kind": "mask-flat", "mask": 0}, {"file": "white.npy", "kind": "mask-flat", "mask": "white"}]}
 
 A file is a capture or a plain stack (frame, bucket, row, column) in DN. ``exposure`` in seconds; ``level`` in units of white; ``duty``
-the part m/S of sub-exposures in which the code is open: flats have 1 (all open) or 0 (all shut). A strobe file has, for a flash in
-sub-exposure ``strobe``, frames under the T one-hot codes, all open, all shut, as often as one likes. Bit 0 of a Gray code is the
-highest. ``sensor``, ``bits`` (of integer frames) and the files are needed, the rest where a number depends on it.
+the part m/S of sub-exposures in which the code is open: flats have 1 (all open) or 0 (all shut); ``readout`` the seconds from the
+readout of the first row to that of the last, the lamp still on. A strobe file has, for a flash in sub-exposure ``strobe``, frames
+under the T one-hot codes, all open, all shut, as often as one likes. Bit 0 of a Gray code is the highest. ``sensor``, ``bits`` (of
+integer frames) and the files are needed, the rest where a number depends on it.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ NAME = "calibration.json"
 KINDS = {
     "dark": ("exposure", "temperature"),
     "flat": ("exposure", "level", "duty", "temperature"),
-    "duty": ("exposure", "level", "duty", "temperature"),
+    "duty": ("exposure", "level", "duty", "readout", "temperature"),
     "strobe": ("strobe",),
     "parasitic": ("exposure", "readout", "duty", "temperature"),
     "gray-code": ("axis", "bit", "complement"),

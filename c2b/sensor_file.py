@@ -5,10 +5,13 @@
     {"format": "c2b sensor 1", "title": ..., "sensor": "two-bucket",
      "sensor_settings": {"leakage": {"value": [..], "interval": [[.., ..], ..], "provenance": "measured", "source": ..}},
      "readout": {...}, "timing": {...},     settings of the sensor, its readout, its clock
+     "photometry": {...},                   of the pixel, such as pixel_pitch, by which lux becomes white (`sensors.photometry`)
      "measured": {...},                     numbers that are settings of none of them
      "not_measured": {"drain": why},
      "registration": {"row": {"offset", "flipped", ..}, "column": {..}},
      "maps": {"hot_pixels": "NAME.hot_pixels.npy"}}
+
+The map of hot pixels, in image coordinates, goes into the sensor (`sensors.hot_pixels`); the other maps are for the eye.
 """
 
 from __future__ import annotations
@@ -26,11 +29,15 @@ from numpy.typing import ArrayLike, NDArray
 import sensors
 from c2b.atomic_file import atomic_file
 from sensors import preset, spec
+from sensors.photometry import Photometry
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
 FORMAT = "c2b sensor 1"
 PROVENANCE = ("published", "measured", "assumed", "given")
+
+#: Tables of settings beside those of the sensor itself.
+GROUPS: dict[str, type] = {**preset.GROUPS, "photometry": Photometry}
 
 
 def write_sensor(path: str | Path, document: Mapping[str, Any], maps: Mapping[str, NDArray]) -> list[Path]:
@@ -67,39 +74,56 @@ def read_sensor(path: str | Path, code: ArrayLike, words: Mapping[str, str] | No
     code : array_like, (T, p, q)
         As designed; where the file says that the code is mirrored on the chip, so it is in the sensor.
     words : mapping of str to str
-        Settings as text, of the sensor, its readout or its timing.
+        Settings as text, of the sensor, its readout, its timing, or ``lux`` and the rest of its photometry instead of ``white``.
     **settings
         Further parameters of the sensor; a ``readout`` given here replaces that of the file.
 
     Raises
     ------
     Refusal
-        If the file is absent, damaged, of another version, lacks ``white``, or a setting is unknown or out of its range.
+        If the file or its map of hot pixels is absent, damaged, of another version, lacks ``white``, or a setting is unknown or out
+        of its range.
     """
     document, words, code = load_sensor(path), words or {}, np.asarray(code)
     if code.ndim < 3:
         raise Refusal(f"a code has axes (sub-exposure, row, column), not the shape {code.shape}")
     kind = spec.find(sensors.SENSORS, "sensor", document["sensor"])
-    parts: dict[str, Any] = {"sensor_settings": kind, **preset.GROUPS}
+    parts: dict[str, Any] = {"sensor_settings": kind, **GROUPS}
     owner = preset.owners(parts)
     values = {group: {key: _value(key, entry) for key, entry in document.get(group, {}).items()} for group in parts}
     for group, found in values.items():
         if strange := [key for key in found if owner.get(key) != group]:
             raise Refusal(f"{path}: {strange[0]} is no setting of {group} in this version")
     preset.change(values, words, parts, str(path), replaced=settings)
+    preset.white_from_lux(values, words, settings)
     if "readout" not in settings and "white" not in values["readout"]:
-        raise Refusal(f"{path} has no white, the electrons of a white sub-exposure; give it: {path}:white=100")
+        raise Refusal(f"{path} has no white, the electrons of a white sub-exposure; give it: {path}:white=100, or lux")
     lag, frames = values["sensor_settings"].get("lag"), code.shape[-3]
     if isinstance(lag, np.ndarray) and len(lag) != frames:
         raise Refusal(f"{path} has the lag between {len(lag)} sub-exposures, the code has {frames}; leave it out: {path}:lag=0")
     code, origin = _registered(code, document["registration"])
     try:
         groups = {group: part(**values[group]) for group, part in preset.GROUPS.items() if group not in settings}
-        return kind(code, **{**values["sensor_settings"], **groups, "origin": origin, **settings})
+        chip = {"origin": origin, "hot": _hot_pixels(path, document["maps"], origin)}
+        return kind(code, **{**values["sensor_settings"], **groups, **chip, **settings})
     except Refusal:
         raise
     except (TypeError, ValueError) as error:
         raise Refusal(f"{path} is damaged: {' '.join(str(error).split())}") from None
+
+
+def _hot_pixels(path: str | Path, maps: Mapping[str, Any], origin: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """The map (B, rows, columns) by chip address, or None if no pixel is hot."""
+    if "hot_pixels" not in maps:
+        return None
+    name = str(maps["hot_pixels"])
+    try:
+        hot = np.load(Path(path).with_name(name), mmap_mode="r", allow_pickle=False)
+        if hot.ndim != 3 or hot.dtype != bool:
+            raise ValueError(f"it is {hot.dtype} of shape {hot.shape}")
+    except Exception as error:  # whatever a damaged header makes numpy raise
+        raise Refusal(f"{path}: its map of hot pixels, {name} beside it, cannot be read: {error}") from None
+    return np.pad(hot, ((0, 0), (origin[0], 0), (origin[1], 0))) if hot.any() else None
 
 
 def load_sensor(path: str | Path) -> dict[str, Any]:
@@ -119,21 +143,23 @@ def load_sensor(path: str | Path) -> dict[str, Any]:
         raise Refusal(f"{path} is not JSON: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT or not isinstance(document.get("sensor"), str):
         raise Refusal(f"{path} is not a sensor file of the format {FORMAT!r}; c2b calibrate makes one")
-    for group in ("sensor_settings", "readout", "timing", "registration"):
+    for group in ("sensor_settings", *GROUPS, "registration"):
         part = document.setdefault(group, {})
         if not isinstance(part, dict) or not all(isinstance(entry, dict) for entry in part.values()):
             raise Refusal(f"{path} is damaged: {group} is not a table of numbers")
         if group != "registration" and (bad := [key for key, entry in part.items() if "value" not in entry]):
             raise Refusal(f"{path} is damaged: {bad[0]} has no value")
+    if not isinstance(document.setdefault("maps", {}), dict):
+        raise Refusal(f"{path} is damaged: maps is not a table of files")
     return document
 
 
 def provenance(path: str | Path, changed: Mapping[str, str]) -> dict[str, str]:
     """Setting to where its number is from, for the record of a capture."""
     document = load_sensor(path)
-    groups = ("sensor_settings", *preset.GROUPS)
+    groups = ("sensor_settings", *GROUPS)
     told = {key: str(entry.get("provenance", "given")) for group in groups for key, entry in document[group].items()}
-    return told | dict.fromkeys(changed, "given")
+    return told | dict.fromkeys([*changed, *(["white"] if "lux" in changed else [])], "given")
 
 
 #: A list of plain numbers, which is legible on one line.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import lcm
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sensors import colour_filter
+from sensors.hot_pixels import left_out, replaced
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
@@ -25,7 +27,8 @@ class Capture:
     sensor : Sensor
         That took them.
     record : mapping
-        JSON: ``white`` (the video's value of irradiance 1), ``frame_index`` (N, T), ``crop``, source, response, seed, provenance.
+        JSON: ``white`` (the video's value of irradiance 1), ``frame_index`` (N, T), ``crop``, source, response, seed, provenance;
+        ``lane``, which colour plane it is, where it is one.
 
     Raises
     ------
@@ -73,20 +76,33 @@ class Capture:
 
     @property
     def charge(self) -> NDArray[np.float32]:
-        """M S x as measured, (N, B, H, W[, 3]), in white sub-exposures."""
-        return self._per_bucket(lambda images: self.sensor.readout.charge(images, duration=self.sensor.duration)) / np.float32(
-            self.white
-        )
+        """M S x as measured, (N, B, H, W[, 3]), in white sub-exposures; hot samples as their neighbours say (`sensors.hot_pixels`)."""
+
+        def measure(images: NDArray, lane: int) -> NDArray[np.float32]:
+            charge = self.sensor.readout.charge(images, duration=self.sensor.duration)
+            hot = left_out(self.sensor, images.shape[2:], lane)
+            colours = 2 if self.sensor.colour in colour_filter.PATTERNS else 1
+            alike = lcm(self.sensor.tile[0], colours), lcm(self.sensor.tile[1], colours)
+            return charge if hot is None else replaced(charge, hot, alike)
+
+        return self._per_plane(measure) / np.float32(self.white)
 
     @property
     def variance(self) -> NDArray[np.float32]:
-        """Of `charge`, same shape and unit squared; zero for ideal readout, infinite where a sample is saturated."""
-        return self._per_bucket(lambda images: self.sensor.readout.variance(images, duration=self.sensor.duration))
+        """Of `charge`, same shape and unit squared; zero for ideal readout, infinite where a sample is saturated or hot."""
+
+        def measure(images: NDArray, lane: int) -> NDArray[np.float32]:
+            variance = self._without_hot(images)
+            if (hot := left_out(self.sensor, images.shape[2:], lane)) is not None:
+                variance[:, hot] = np.inf
+            return variance
+
+        return self._per_plane(measure)
 
     @property
     def saturated(self) -> list[float]:
         """The share of the samples of each bucket that is saturated and carries no weight, (B,)."""
-        lost = np.isinf(self.variance)
+        lost = np.isinf(self._per_plane(lambda images, _: self._without_hot(images)))
         return [float(lost[:, b].mean()) for b in range(lost.shape[1])]
 
     def planes(self) -> list[Capture]:
@@ -100,11 +116,14 @@ class Capture:
             images = colour_filter.planes(self.images)
             return [Capture(image, sensor, self.record) for image, sensor in zip(images, self.sensor.phases, strict=True)]
         mono = replace(self.sensor, colour="mono")
-        return [Capture(self.images[..., c], mono, self.record) for c in range(3)]
+        return [Capture(self.images[..., c], mono, {**self.record, "lane": c}) for c in range(3)]
 
-    def _per_bucket(self, measure: Any) -> NDArray[np.float32]:
-        """``measure`` wants the bucket axis third from the end."""
+    def _without_hot(self, images: NDArray) -> NDArray[np.float32]:
+        return self.sensor.readout.variance(images, duration=self.sensor.duration)
+
+    def _per_plane(self, measure: Callable[[NDArray, int], NDArray[np.float32]]) -> NDArray[np.float32]:
+        """``measure`` takes images (N, B, H, W) and which colour plane they are."""
         images = np.asarray(self.images)
         if self.sensor.colour != "rgb":
-            return measure(images)
-        return np.stack([measure(images[..., c]) for c in range(3)], axis=-1)
+            return measure(images, self.record.get("lane", 0))
+        return np.stack([measure(images[..., c], c) for c in range(3)], axis=-1)

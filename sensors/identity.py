@@ -23,6 +23,8 @@ def describe(sensor: Sensor) -> tuple[dict[str, Any], dict[str, NDArray]]:
     settings: dict[str, Any] = {}
     for name in (f.name for f in fields(sensor) if f.name not in NAMED):
         value = getattr(sensor, name)
+        if value is None:
+            continue  # as if this version did not know the field
         (arrays if isinstance(value, np.ndarray) else settings)[name] = value
     document = {
         "sensor": f"{type(sensor).__module__}:{type(sensor).__qualname__}",

@@ -38,7 +38,7 @@ class Photometry:
     Parameters
     ----------
     lux : float, optional
-        Illuminance of the scene: 100 a living room, 1,000 a bright office, 100,000 sunlight. None: not known.
+        Illuminance of the scene in lux: 100 a living room, 1,000 a bright office, 100,000 sunlight. None: not known.
     f_number : float
         Of the lens.
     transmission : float

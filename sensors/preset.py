@@ -56,11 +56,7 @@ def make(name: str, words: Mapping[str, str], code: ArrayLike, **settings: Any) 
     parts: dict[str, Any] = {"sensor_settings": kind, **GROUPS, **BESIDE}
     values = {group: {key: _value(entry) for key, entry in document.get(group, {}).items()} for group in parts}
     change(values, words, parts, name, replaced=settings)
-    light = Photometry(**values["photometry"])
-    _one_way_to_say_how_bright(light, words, settings)
-    if light.lux is not None:
-        timing = settings.get("timing") or Timing(**values["timing"])
-        values["readout"]["white"] = light.white(timing.sub_exposure)
+    white_from_lux(values, words, settings)
     groups = {group: part(**values[group]) for group, part in GROUPS.items() if group not in settings}
     chip = kind(code, **{**values["sensor_settings"], **groups, **settings})
     if reason := CodeLink(**values["code_link"]).refusal(chip.code, chip.timing.sub_exposure):
@@ -90,6 +86,21 @@ def change(
         if owner[key] in replaced:
             raise Refusal(f"{key}={text} is a setting of the {owner[key]} of {name}, which is replaced as a whole; set it there")
         values[owner[key]] |= spec.convert(parts[owner[key]], {key: text}, label=f"sensor {name}")
+
+
+def white_from_lux(values: dict[str, dict[str, Any]], words: Mapping[str, str], settings: Mapping[str, Any]) -> None:
+    """Put the electrons at white into the ``values`` of the readout, if those of the photometry say how many lux there are.
+
+    Raises
+    ------
+    Refusal
+        If ``words`` say how bright white is in two ways or tell of a lens without light, or lux cannot be turned into electrons.
+    """
+    light = Photometry(**values["photometry"])
+    _one_way_to_say_how_bright(light, words, settings)
+    if light.lux is not None:
+        timing = settings.get("timing") or Timing(**values["timing"])
+        values["readout"]["white"] = light.white(timing.sub_exposure)
 
 
 def load(name: str) -> dict[str, Any]:
@@ -124,7 +135,7 @@ def _one_way_to_say_how_bright(light: Photometry, words: Mapping[str, str], sett
         raise Refusal(f"lux={light.lux:g} sets the white of the readout, which is replaced as a whole; set white there")
 
 
-_ELSEWHERE = ("code", "readout", "timing", "colour", "origin", "lattice")
+_ELSEWHERE = ("code", "readout", "timing", "colour", "origin", "lattice", "hot")
 
 
 def _value(entry: Any) -> Any:

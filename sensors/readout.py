@@ -64,8 +64,10 @@ class Readout:
     tukey_lambda : float, optional
         Exponent of Tukey's lambda distribution (ELD; see `sensors.shot_noise.tukey_lambda`), -0.3 to 2: the read noise, still of
         ``read_noise`` electrons rms, has tails that are the heavier the smaller it is. None: Gaussian.
-    hot_pixels, hot_current : float
-        Part of the pixels that are hot, and the electrons per second that these gather beyond the dark current.
+    hot_pixels : float
+        Part of the pixels that are hot.
+    hot_current : float
+        Electrons per second that hot pixels gather beyond the dark current.
     nonlinearity : float
         Part of its response that a bucket has lost when it is full, below 0.5; needs ``full_well``.
     companded_bits : int, optional
@@ -249,12 +251,17 @@ class Readout:
             variance[images >= 2**self.stored_bits - 1] = np.inf
         return variance
 
+    def dark_noise(self, buckets: int) -> tuple[float, ...]:
+        """Standard deviation, in electrons, of each bucket without light or dark current: read and row noise, rounding, DSNU."""
+        numbers = (self._of_bucket(name, buckets) for name in ("read_noise", "row_noise", "gain"))
+        rounding = 0.0 if self.bits is None or self.companded_bits is not None else 1 / 12
+        return tuple(
+            math.sqrt(read**2 + row**2 + rounding / gain**2 + self.dsnu**2) for read, row, gain in zip(*numbers, strict=True)
+        )
+
     def _floor(self, images: NDArray, electrons: NDArray[np.float32], buckets: int) -> NDArray[np.float32]:
         """Variance in squared electrons that needs no light: (B, 1, 1), or that of each sample."""
-        gains = self._of_bucket("gain", buckets)
-        noises = zip(self._of_bucket("read_noise", buckets), self._of_bucket("row_noise", buckets), gains, strict=True)
-        rounding = 0.0 if self.bits is None or self.companded_bits is not None else 1 / 12
-        floor = _column([read**2 + row**2 + rounding / gain**2 + self.dsnu**2 for read, row, gain in noises])
+        gains, floor = self._of_bucket("gain", buckets), np.square(_column(self.dark_noise(buckets)))
         if self.bits is not None and self.companded_bits is not None:
             floor = floor + np.square(look_up(step_table(self.bits, self.companded_bits), images) / _column(gains)) / np.float32(
                 12

@@ -65,6 +65,9 @@ class Sensor(ABC):
         Side in pixels of what one value of the code steers; 2 for a code per cell of a mosaic.
     lattice : (int, int, int)
         Set by `phase`, not by users: every how many-th pixel of the chip this is, from which row and column on.
+    hot : ndarray, (B, rows, columns), optional
+        Ones where a bucket of a pixel of the chip is known to be hot, as calibration finds them; beyond the map none are. See
+        `sensors.hot_pixels`.
 
     Raises
     ------
@@ -82,6 +85,7 @@ class Sensor(ABC):
     parasitic: float | tuple[float, ...] = 0.0
     cell: int = 1
     lattice: tuple[int, int, int] = (1, 0, 0)
+    hot: NDArray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", _checked_code(self.code))
@@ -103,6 +107,8 @@ class Sensor(ABC):
             raise Refusal(
                 f"lattice={list(self.lattice)} is not [step, row, column] with row and column below the step; leave it alone"
             )
+        if self.hot is not None:
+            object.__setattr__(self, "hot", _checked_map(self.hot))
 
     # What a new sensor says -------------------------------------------------------------------------------------------------
 
@@ -456,6 +462,16 @@ def _checked_code(code: ArrayLike) -> NDArray:
         raise Refusal(f"code values lie in {array.min()} .. {array.max()}; a share of the light lies in 0 .. 1")
     binary = array.dtype == bool or bool(((array == 0) | (array == 1)).all())
     array = np.array(array, np.uint8 if binary else np.float32, order="C")
+    array.setflags(write=False)
+    return array
+
+
+def _checked_map(hot: ArrayLike) -> NDArray[np.uint8]:
+    """Read-only, zeros and ones."""
+    array = np.asarray(hot)
+    if array.ndim != 3 or array.dtype.kind not in "bu" or array.size == 0 or array.max() > 1:
+        raise Refusal(f"hot pixels are ones in a map (B, rows, columns), not {array.dtype} of shape {array.shape}")
+    array = np.array(array, np.uint8, order="C")
     array.setflags(write=False)
     return array
 

@@ -113,10 +113,10 @@ def characterise(
     bench.photon_transfer([flat for flat in flats if flat.moments.frames > 1])
     bench.noise()
     bench.uniformity([flat for flat in flats if flat.moments.frames > 1])
+    bench.parasitic(parasitic)
     bench.taps(ramp)
     bench.white(ramp or flats)
     bench.mixing(strobed)
-    bench.parasitic(parasitic)
     return bench.found
 
 
@@ -130,6 +130,7 @@ class _Bench:
         self.dark_slope: NDArray[np.float64] | None = None
         self.gain: NDArray[np.float64] | None = None
         self.ramp: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        self.storage: NDArray[np.float64] | None = None
         self.found = Characterisation()
 
     def dark_for(self, seconds: float) -> StackMoments:
@@ -229,26 +230,45 @@ class _Bench:
         missing = self.found.missing
         if self.buckets == 2:
             missing["drain"] = "it dims all light alike and cannot be told from quantum efficiency; white is measured behind it"
-        if not ramp:
-            if self.buckets == 2:
-                missing |= dict.fromkeys(("leakage", "mismatch"), "needs a duty ramp")
-            return
-        try:
-            dark = self.dark_for(ramp[0].seconds)
-            duties = [float(each.duty or 0) for each in ramp]
-            self.ramp = tap_contrast.duty_ramp(duties, [each.moments for each in ramp], dark, self.good)
-        except Refusal as why:
-            missing |= dict.fromkeys(("leakage", "mismatch"), str(why))
-            return
+        leakage = mismatch = np.zeros(1)
+        if ramp:
+            try:
+                leakage = self._leakage(ramp)
+                mismatch = self._mismatch()
+            except Refusal as why:
+                missing |= dict.fromkeys(("leakage", "mismatch"), str(why))
+        elif self.buckets == 2:
+            missing |= dict.fromkeys(("leakage", "mismatch"), "needs a duty ramp")
+        if self.storage is not None:
+            of_light = parasitic_light.of_the_light(self.storage, leakage, mismatch)
+            self.found.sensor["parasitic"] = estimate(
+                of_light, "row slope over level of the open bucket, as part of the light", least=0
+            )
+
+    def _leakage(self, ramp: Sequence[Stack]) -> NDArray[np.float64]:
+        first = ramp[0]
+        slope, offset = tap_contrast.duty_ramp(
+            [float(each.duty or 0) for each in ramp], [each.moments for each in ramp], self.dark_for(first.seconds), self.good
+        )
+        if self.storage is not None:
+            wait = first.readout / first.seconds if first.seconds else 0.0
+            offset = parasitic_light.without_parasitic(slope, offset, self.storage, wait, first.moments.mean.shape[1])
+        self.ramp = slope, offset
         leakage = tap_contrast.leakage(*self.ramp)
         self.found.sensor["leakage"] = estimate(leakage, "gain-free duty ramp; to the complement, to the coded bucket", least=0)
         self.found.beside["tap_contrast"] = estimate(1 - leakage.sum(-1), "1 - leakage both ways", most=1)
+        return leakage
+
+    def _mismatch(self) -> NDArray[np.float64]:
+        """Replicates (R,); zeros where the buckets' responses cannot be told from their gains."""
+        assert self.ramp is not None
         if self.gain is None:
-            missing["mismatch"] = "without the gain of both buckets it cannot be told from their gains"
-            return
+            self.found.missing["mismatch"] = "without the gain of both buckets it cannot be told from their gains"
+            return np.zeros(len(self.ramp[0]))
         ratio = tap_contrast.response_ratio(self.ramp[0], self.gain)
         mismatch = np.where(ratio[0] <= 1, 1 - ratio, 1 / ratio - 1)
         self.found.sensor["mismatch"] = estimate(mismatch, "slopes of the duty ramp in electrons", least=-1, most=1)
+        return mismatch
 
     def white(self, lit: Sequence[Stack]) -> None:
         reason = "needs the gain, sub_exposures, and the level of the duty ramp (of flats, for a single bucket), 1 = white"
@@ -259,7 +279,8 @@ class _Bench:
         if self.ramp is None:
             flat = self._brightest(known, 0)
             signal = replicates(flat.moments.mean - self.dark_for(flat.seconds).mean, self.good)
-            electrons, level = (signal / self.gain)[:, 0], flat.level
+            of_storage = 0.0 if self.storage is None else self.storage[:, 0]
+            electrons, level = (signal / self.gain)[:, 0] / (1 + of_storage), flat.level
         else:
             slope, offset = self.ramp
             contrast = 1 - tap_contrast.leakage(slope, offset).sum(-1)
@@ -297,7 +318,7 @@ class _Bench:
         except Refusal as why:
             self.found.missing["parasitic"] = str(why)
             return
-        self.found.sensor["parasitic"] = estimate(np.stack(found, -1), "row slope over level of the open bucket", least=0)
+        self.storage = np.stack(found, -1)
 
     def _signal(self, flat: Stack, bucket: int) -> float:
         light = flat.moments.mean[bucket] - self.dark_for(flat.seconds).mean[bucket]

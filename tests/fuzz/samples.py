@@ -6,7 +6,9 @@ A sample is made in a folder of its own; every file in it may be damaged, and wh
 from __future__ import annotations
 
 import io
+import json
 import os
+import shutil
 import struct
 import zipfile
 import zlib
@@ -26,7 +28,8 @@ def kinds() -> dict[str, str]:
     """Every format: what kind of reader takes it."""
     videos = dict.fromkeys(c2b.VIDEO_FORMATS, "video")
     captures = {f"capture.{name}": "capture" for name in c2b.CAPTURE_FORMATS if name not in _ONLY_WRITTEN}
-    return videos | captures | {f"code{suffix}": "code" for suffix in (".npy", ".npz", ".mat", ".txt", ".tif", ".png")}
+    code_files = {f"code{suffix}": "code" for suffix in (".npy", ".npz", ".mat", ".txt", ".tif", ".png")}
+    return videos | captures | code_files | {"sensor-file": "sensor", "calibration-folder": "bench"}
 
 
 def samples(name: str) -> list[Make]:
@@ -153,6 +156,47 @@ def _dng(folder: Path) -> Path:
     return _capture("dng", "coded-pixel:white=100,bits=12,gain=0.4,full_well=9000", folder)
 
 
+def _bench(folder: Path) -> Path:
+    """Two stacks of darks, two of flats and a duty ramp; what is opened is the folder."""
+    rng = np.random.default_rng(5)
+    files = []
+    for number, words in enumerate(
+        [
+            {"kind": "dark", "exposure": 0.01},
+            {"kind": "dark", "exposure": 1.0},
+            *({"kind": "flat", "exposure": 0.01, "level": level, "duty": duty} for level in (0.5, 1.0) for duty in (1, 0)),
+            *({"kind": "duty", "exposure": 0.01, "level": 1, "duty": f"{m}/9"} for m in (0, 9)),
+        ]
+    ):
+        light = 400 * float(words.get("level", 0)) * np.array([1.0, 0.05])[:: 1 if words.get("duty") in (1, "9/9") else -1]
+        stack = rng.poisson(np.broadcast_to(light[:, None, None] + 64, (2, 2, 8, 8))).astype(np.uint16)
+        np.save(folder / f"{number}.npy", stack)
+        files.append({"file": f"{number}.npy", **words})
+    (folder / "calibration.json").write_text(
+        json.dumps({"sensor": "two-bucket", "bits": 12, "sub_exposures": 9, "sub_exposure": 0.001, "files": files})
+    )
+    return folder
+
+
+def _sensor_file(folder: Path) -> Path:
+    from c2b.calibration_folder import calibrate_folder
+    from c2b.sensor_file import write_sensor
+
+    (folder / "bench").mkdir()
+    found = calibrate_folder(_bench(folder / "bench"))
+    shutil.rmtree(folder / "bench")
+    hot = np.zeros((2, 8, 8), bool)
+    hot[1, 2, 3] = True
+    given = {"value": 0.5, "provenance": "assumed", "source": "by hand"}
+    document = {
+        **found.document,
+        "photometry": {"quantum_efficiency": given},
+        "registration": {"row": {"offset": 3, "flipped": True}},
+    }
+    write_sensor(folder / "x.json", document, {"hot_pixels": hot})
+    return folder / "x.json"
+
+
 def _scene_mat(folder: Path) -> Path:
     from scipy.io import savemat
 
@@ -221,6 +265,8 @@ _MAKERS: dict[str, list[Make]] = {
     "container": [partial(_written, name, _frames(shape=(3, 16, 16))) for name in ("x.mkv", "x.avi", "x.mp4", "x.mov")],
     "dng": [_dng],
     "sci-scene": [_scene_mat],
+    "sensor-file": [_sensor_file],
+    "calibration-folder": [_bench],
     "photron-mraw": [
         *(partial(_mraw, bits=bits) for bits in (8, 10, 12, 16)),
         partial(_mraw, bits=16, text=True, side="Higher"),

@@ -122,7 +122,22 @@ def read_code(path: Path) -> None:
     assert code.ndim in (3, 4) and code.size and code.min() >= 0 and code.max() <= 1
 
 
-READERS = {"video": read_video, "capture": read_capture, "code": read_code}
+def read_sensor(path: Path) -> None:
+    from c2b import sensor_file
+
+    sensor = sensor_file.read_sensor(path, np.eye(4)[:, None], {"white": "50"})
+    capture = sensor.capture(np.ones((4, 6, 7), np.float32), seed=0)
+    assert capture.variance.shape == capture.images.shape == (1, sensor.buckets, 6, 7)
+    assert "white" in sensor_file.provenance(path, {"white": "50"})
+
+
+def read_bench(path: Path) -> None:
+    from c2b.calibration_folder import calibrate_folder
+
+    json.dumps(calibrate_folder(path).document, allow_nan=False)
+
+
+READERS = {"video": read_video, "capture": read_capture, "code": read_code, "sensor": read_sensor, "bench": read_bench}
 
 
 def made_samples(name: str, folder: Path) -> list[Sample]:
