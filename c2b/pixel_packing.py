@@ -16,25 +16,27 @@ A row ends with a whole byte; pixels that do not fill a group take the bytes the
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from sensors.kernel import FLAGS, rows
 from sensors.refusal import Refusal
+
+#: So many pixels numpy unpacks in less time than it takes to load the compiler; it needs ten bytes of memory for each.
+FEW = 1 << 23
 
 
 class Packing(NamedTuple):
-    """Groups of ``pixels`` pixels of ``bits`` bit in ``bytes`` bytes."""
+    """Groups of ``pixels`` pixels of ``bits`` bit in ``bytes`` bytes; the pixels of the bytes, and the bytes of the pixels."""
 
     bits: int
     pixels: int
     bytes: int
-    unpack: Callable[..., None]
-    pack: Callable[..., None]
+    unpacked: Callable[..., tuple[NDArray[np.uint16], ...]]
+    packed: Callable[..., tuple[NDArray[np.uint16], ...]]
 
 
 def row_bytes(packing: str, width: int) -> int:
@@ -73,12 +75,18 @@ def unpack(packed: NDArray[np.uint8], packing: str, width: int, out: NDArray[np.
         return out
     source, target = packed.reshape(-1, packed.shape[-1]), out.reshape(-1, width)
     groups = width // kind.pixels
-    rows(kind.unpack, len(target), source, groups, target, work=target.size)
+    if target.size <= FEW and "numba" not in sys.modules:
+        _unpack_groups(kind, source, groups, target)
+    else:
+        from c2b.pixel_unpacking import KERNELS
+        from sensors.kernel import rows
+
+        rows(KERNELS[packing], len(target), source, groups, target, work=target.size)
     if rest := width - groups * kind.pixels:
         tail = np.zeros((len(target), kind.bytes), np.uint8)
         tail[:, : needed - groups * kind.bytes] = source[:, groups * kind.bytes : needed]
         whole = np.empty((len(target), kind.pixels), np.uint16)
-        kind.unpack(tail, 1, whole, 0, len(target))
+        _unpack_groups(kind, tail, 1, whole)
         target[:, -rest:] = whole[:, :rest]
     return out
 
@@ -98,10 +106,16 @@ def pack(pixels: NDArray, packing: str) -> NDArray[np.uint8]:
     source = np.zeros((*pixels.shape[:-1], groups * kind.pixels), np.uint16)
     source[..., :width] = pixels
     target = np.empty((*pixels.shape[:-1], groups * kind.bytes), np.uint8)
-    if target.size:
-        flat = target.reshape(-1, groups * kind.bytes)
-        rows(kind.pack, len(flat), source.reshape(len(flat), -1), groups, flat, work=source.size)
+    for k, part in enumerate(kind.packed(*(source[..., k :: kind.pixels] for k in range(kind.pixels)))):
+        target[..., k :: kind.bytes] = part & 255
     return target[..., : row_bytes(packing, width)]
+
+
+def _unpack_groups(kind: Packing, source: NDArray[np.uint8], groups: int, target: NDArray[np.uint16]) -> None:
+    """The first ``groups`` of each row, in numpy."""
+    whole = (source[:, k : groups * kind.bytes : kind.bytes].astype(np.uint16) for k in range(kind.bytes))
+    for k, pixels in enumerate(kind.unpacked(*whole)):
+        target[:, k : groups * kind.pixels : kind.pixels] = pixels
 
 
 def _packing(name: str) -> Packing:
@@ -110,140 +124,29 @@ def _packing(name: str) -> Packing:
     return PACKINGS[name]
 
 
-# Plain loops over groups: measured faster than words of 64 bit. Each shift is cast back at once: kept wider, as numba has it, the loop
-# is half as fast. Arguments: source and target rows, groups in a row.
-U = np.uint16
-
-
-@numba.njit(**FLAGS)
-def _unpack_10p(b, groups, p, first_row, last_row):
-    for i in range(first_row, last_row):
-        for k in range(groups):
-            b0, b1, b2 = U(b[i, 5 * k]), U(b[i, 5 * k + 1]), U(b[i, 5 * k + 2])
-            b3, b4 = U(b[i, 5 * k + 3]), U(b[i, 5 * k + 4])
-            p[i, 4 * k] = b0 | U((b1 & 3) << 8)
-            p[i, 4 * k + 1] = U(b1 >> 2) | U((b2 & 15) << 6)
-            p[i, 4 * k + 2] = U(b2 >> 4) | U((b3 & 63) << 4)
-            p[i, 4 * k + 3] = U(b3 >> 6) | U(b4 << 2)
-
-
-@numba.njit(**FLAGS)
-def _pack_10p(p, groups, b, first_row, last_row):
-    for i in range(first_row, last_row):
-        for k in range(groups):
-            p0, p1, p2, p3 = p[i, 4 * k], p[i, 4 * k + 1], p[i, 4 * k + 2], p[i, 4 * k + 3]
-            b[i, 5 * k] = p0 & 255
-            b[i, 5 * k + 1] = p0 >> 8 | (p1 & 63) << 2
-            b[i, 5 * k + 2] = p1 >> 6 | (p2 & 15) << 4
-            b[i, 5 * k + 3] = p2 >> 4 | (p3 & 3) << 6
-            b[i, 5 * k + 4] = p3 >> 2
-
-
-@numba.njit(**FLAGS)
-def _unpack_12p(b, groups, p, first_row, last_row):
-    for i in range(first_row, last_row):
-        for k in range(groups):
-            b0, b1, b2 = U(b[i, 3 * k]), U(b[i, 3 * k + 1]), U(b[i, 3 * k + 2])
-            p[i, 2 * k] = b0 | U((b1 & 15) << 8)
-            p[i, 2 * k + 1] = U(b1 >> 4) | U(b2 << 4)
-
-
-@numba.njit(**FLAGS)
-def _pack_12p(p, groups, b, first_row, last_row):
-    for i in range(first_row, last_row):
-        for k in range(groups):
-            p0, p1 = p[i, 2 * k], p[i, 2 * k + 1]
-            b[i, 3 * k] = p0 & 255
-            b[i, 3 * k + 1] = p0 >> 8 | (p1 & 15) << 4
-            b[i, 3 * k + 2] = p1 >> 4
-
-
-@numba.njit(**FLAGS)
-def _unpack_10_packed(b, groups, p, first_row, last_row):
-    for i in range(first_row, last_row):
-        for k in range(groups):
-            b0, b1, b2 = U(b[i, 3 * k]), U(b[i, 3 * k + 1]), U(b[i, 3 * k + 2])
-            p[i, 2 * k] = U(b0 << 2) | U(b1 & 3)
-            p[i, 2 * k + 1] = U(b2 << 2) | U(b1 >> 4 & 3)
-
-
-@numba.njit(**FLAGS)
-def _pack_10_packed(p, groups, b, first_row, last_row):
-    for i in range(first_row, last_row):
-        for k in range(groups):
-            p0, p1 = p[i, 2 * k], p[i, 2 * k + 1]
-            b[i, 3 * k] = p0 >> 2
-            b[i, 3 * k + 1] = (p0 & 3) | (p1 & 3) << 4
-            b[i, 3 * k + 2] = p1 >> 2
-
-
-@numba.njit(**FLAGS)
-def _unpack_12_packed(b, groups, p, first_row, last_row):
-    for i in range(first_row, last_row):
-        for k in range(groups):
-            b0, b1, b2 = U(b[i, 3 * k]), U(b[i, 3 * k + 1]), U(b[i, 3 * k + 2])
-            p[i, 2 * k] = U(b0 << 4) | U(b1 & 15)
-            p[i, 2 * k + 1] = U(b2 << 4) | U(b1 >> 4)
-
-
-@numba.njit(**FLAGS)
-def _pack_12_packed(p, groups, b, first_row, last_row):
-    for i in range(first_row, last_row):
-        for k in range(groups):
-            p0, p1 = p[i, 2 * k], p[i, 2 * k + 1]
-            b[i, 3 * k] = p0 >> 4
-            b[i, 3 * k + 1] = (p0 & 15) | (p1 & 15) << 4
-            b[i, 3 * k + 2] = p1 >> 4
-
-
-@numba.njit(**FLAGS)
-def _unpack_10_msb(b, groups, p, first_row, last_row):
-    for i in range(first_row, last_row):
-        for k in range(groups):
-            b0, b1, b2 = U(b[i, 5 * k]), U(b[i, 5 * k + 1]), U(b[i, 5 * k + 2])
-            b3, b4 = U(b[i, 5 * k + 3]), U(b[i, 5 * k + 4])
-            p[i, 4 * k] = U(b0 << 2) | U(b1 >> 6)
-            p[i, 4 * k + 1] = U((b1 & 63) << 4) | U(b2 >> 4)
-            p[i, 4 * k + 2] = U((b2 & 15) << 6) | U(b3 >> 2)
-            p[i, 4 * k + 3] = U((b3 & 3) << 8) | b4
-
-
-@numba.njit(**FLAGS)
-def _pack_10_msb(p, groups, b, first_row, last_row):
-    for i in range(first_row, last_row):
-        for k in range(groups):
-            p0, p1, p2, p3 = p[i, 4 * k], p[i, 4 * k + 1], p[i, 4 * k + 2], p[i, 4 * k + 3]
-            b[i, 5 * k] = p0 >> 2
-            b[i, 5 * k + 1] = (p0 & 3) << 6 | p1 >> 4
-            b[i, 5 * k + 2] = (p1 & 15) << 4 | p2 >> 6
-            b[i, 5 * k + 3] = (p2 & 63) << 2 | p3 >> 8
-            b[i, 5 * k + 4] = p3 & 255
-
-
-@numba.njit(**FLAGS)
-def _unpack_12_msb(b, groups, p, first_row, last_row):
-    for i in range(first_row, last_row):
-        for k in range(groups):
-            b0, b1, b2 = U(b[i, 3 * k]), U(b[i, 3 * k + 1]), U(b[i, 3 * k + 2])
-            p[i, 2 * k] = U(b0 << 4) | U(b1 >> 4)
-            p[i, 2 * k + 1] = U((b1 & 15) << 8) | b2
-
-
-@numba.njit(**FLAGS)
-def _pack_12_msb(p, groups, b, first_row, last_row):
-    for i in range(first_row, last_row):
-        for k in range(groups):
-            p0, p1 = p[i, 2 * k], p[i, 2 * k + 1]
-            b[i, 3 * k] = p0 >> 4
-            b[i, 3 * k + 1] = (p0 & 15) << 4 | p1 >> 8
-            b[i, 3 * k + 2] = p1 & 255
-
-
 PACKINGS = {
-    "Mono10p": Packing(10, 4, 5, _unpack_10p, _pack_10p),
-    "Mono12p": Packing(12, 2, 3, _unpack_12p, _pack_12p),
-    "Mono10Packed": Packing(10, 2, 3, _unpack_10_packed, _pack_10_packed),
-    "Mono12Packed": Packing(12, 2, 3, _unpack_12_packed, _pack_12_packed),
-    "Mono10msb": Packing(10, 4, 5, _unpack_10_msb, _pack_10_msb),
-    "Mono12msb": Packing(12, 2, 3, _unpack_12_msb, _pack_12_msb),
+    "Mono10p": Packing(
+        10,
+        4,
+        5,
+        lambda a, b, c, d, e: (a | (b & 3) << 8, b >> 2 | (c & 15) << 6, c >> 4 | (d & 63) << 4, d >> 6 | e << 2),
+        lambda p, q, r, s: (p, p >> 8 | q << 2, q >> 6 | r << 4, r >> 4 | s << 6, s >> 2),
+    ),
+    "Mono12p": Packing(12, 2, 3, lambda a, b, c: (a | (b & 15) << 8, b >> 4 | c << 4), lambda p, q: (p, p >> 8 | q << 4, q >> 4)),
+    "Mono10Packed": Packing(
+        10, 2, 3, lambda a, b, c: (a << 2 | b & 3, c << 2 | b >> 4 & 3), lambda p, q: (p >> 2, p & 3 | (q & 3) << 4, q >> 2)
+    ),
+    "Mono12Packed": Packing(
+        12, 2, 3, lambda a, b, c: (a << 4 | b & 15, c << 4 | b >> 4), lambda p, q: (p >> 4, p & 15 | q << 4, q >> 4)
+    ),
+    "Mono10msb": Packing(
+        10,
+        4,
+        5,
+        lambda a, b, c, d, e: (a << 2 | b >> 6, (b & 63) << 4 | c >> 4, (c & 15) << 6 | d >> 2, (d & 3) << 8 | e),
+        lambda p, q, r, s: (p >> 2, p << 6 | q >> 4, q << 4 | r >> 6, r << 2 | s >> 8, s),
+    ),
+    "Mono12msb": Packing(
+        12, 2, 3, lambda a, b, c: (a << 4 | b >> 4, (b & 15) << 8 | c), lambda p, q: (p >> 4, p << 4 | q >> 8, q)
+    ),
 }

@@ -1,10 +1,13 @@
-"""Packed pixels: the streams of bits that the standards describe, and back."""
+"""Packed pixels: the streams of bits that the standards describe, and back, by numpy and by compiled code."""
 
 from __future__ import annotations
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from c2b import pixel_packing
 from c2b.pixel_packing import PACKINGS, pack, row_bytes, unpack
 from sensors.refusal import Refusal
 
@@ -15,9 +18,15 @@ def pixels_of(packing, shape, seed=0):
     return np.random.default_rng(seed).integers(0, 1 << PACKINGS[packing].bits, shape, np.uint16)
 
 
+@pytest.fixture(params=["numpy", "compiled"])
+def engine(request, monkeypatch):
+    """Either way of unpacking, whatever has been loaded before."""
+    monkeypatch.setattr(pixel_packing, "sys", SimpleNamespace(modules={} if request.param == "numpy" else {"numba": None}))
+
+
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 6, 7, 8, 31, 320])
 @pytest.mark.parametrize("packing", PACKINGS)
-def test_unpacking_undoes_packing(packing, width):
+def test_unpacking_undoes_packing(engine, packing, width):
     pixels = pixels_of(packing, (2, 3, width), seed=width)
     packed = pack(pixels, packing)
     assert packed.shape == (2, 3, row_bytes(packing, width))
@@ -40,13 +49,13 @@ def test_the_gige_packings_keep_the_low_bits_of_two_pixels_in_the_middle_byte():
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
-def test_padding_at_the_end_of_a_row_is_passed_over(packing):
+def test_padding_at_the_end_of_a_row_is_passed_over(engine, packing):
     pixels = pixels_of(packing, (3, 10))
     padded = np.pad(pack(pixels, packing), ((0, 0), (0, 5)), constant_values=255)
     np.testing.assert_array_equal(unpack(padded, packing, 10), pixels)
 
 
-def test_pixels_are_unpacked_into_the_array_that_is_given():
+def test_pixels_are_unpacked_into_the_array_that_is_given(engine):
     pixels = pixels_of("Mono12p", (700, 600))  # enough work for several threads
     out = np.zeros_like(pixels)
     assert unpack(pack(pixels, "Mono12p"), "Mono12p", 600, out) is out

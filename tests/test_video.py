@@ -15,7 +15,7 @@ import pytest
 from c2b.video import FORMATS, response, sidecar
 from c2b.video import recording as recording_module
 from c2b.video.recording import luma, open_recording, read_video
-from c2b.video.writing import write_video
+from c2b.video.writing import loss, write_video
 from sensors import spec
 from sensors.refusal import Refusal
 
@@ -692,6 +692,29 @@ def test_a_truncated_stream_is_refused_when_read(tmp_path):
         assert found[:59].shape[0] == 59
         with pytest.raises(Refusal, match=r"z\.tif: frame 59 cannot be decoded"):
             found[59]
+
+
+@pytest.mark.parametrize(("name", "rate"), [("x.mkv", 24), ("x.mkv", 29.97), ("x.webm", 240)])
+def test_a_matroska_file_that_ends_before_its_time_is_refused(tmp_path, name, rate):
+    """It has no count of frames, so that without the sidecar only its duration tells; one frame too few is enough."""
+    write_video(tmp_path / "x.mkv", frames_of(count=60), rate=rate)
+    content = (tmp_path / "x.mkv").read_bytes()
+    sidecar.beside(tmp_path / "x.mkv").unlink()
+    (tmp_path / name).write_bytes(content)
+    assert len(open_recording(tmp_path / name)) == 60
+    last = content.rindex(b"\xa3")  # a SimpleBlock
+    for end in (last, len(content) // 2):
+        (tmp_path / name).write_bytes(content[:end])
+        with pytest.raises(Refusal, match=rf"{name} is cut short: it should last {60 / rate:.2f}"):
+            open_recording(tmp_path / name)
+
+
+def test_what_a_name_does_not_keep_is_told():
+    light = np.zeros((2, 4, 6), np.float32)
+    assert [loss(name, light) for name in ("x.tif", "x.npy", "x/", "x.mkv")] == ["", "", "rounded to 16 bit", "rounded to 8 bit"]
+    assert [loss(name, light.astype(np.uint16)) for name in ("x.tif", "x/", "x.mkv")] == ["", "", ""]
+    assert loss("x.mp4", light) == "rounded to 8 bit and compressed with loss, for display (.mkv is lossless)"
+    assert loss("x.mov", light.astype(np.uint8)) == "compressed with loss, for display (.mkv is lossless)"
 
 
 @pytest.mark.parametrize(

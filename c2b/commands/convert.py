@@ -149,13 +149,14 @@ def _write_code(source: str, target: str, camera: str, how: Mapping[str, Any]) -
 
 def _video(source: str, target: str, part: Mapping[str, Any]) -> None:
     from c2b.commands import counted, open_video, part_of, progress
-    from c2b.video.writing import write_video
+    from c2b.video.writing import loss, write_video
 
     channels = None if part["channels"] == "stored" else part["channels"]
     with open_video(source) as recording:
         shown = part_of(recording, part["frames"], part["rows"], part["columns"], channels, part["resize"])
         write_video(target, shown, progress=progress)
-        print(f"{target}: {counted(len(shown), 'frame')} of {shown.height}x{shown.width}")
+        lost = loss(target, shown)
+        print(f"{target}: {counted(len(shown), 'frame')} of {shown.height}x{shown.width}{f'; {lost}' if lost else ''}")
 
 
 def _read(source: str, how: Mapping[str, Any]) -> Any:

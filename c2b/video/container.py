@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ PATIENCE = 32
 
 #: The fastest rate that players and the millisecond clock of Matroska keep up with; above it the container says 30.
 FASTEST_PLAYED = 240
+
+#: How Matroska writes the duration of a stream.
+_CLOCK = re.compile(r"([0-9]{1,4}):([0-9]{2}):([0-9]{2}(?:\.[0-9]{1,9})?)")
 
 _LOSSLESS = (".mkv", ".avi")
 _DISPLAY = (".mp4", ".mov", ".m4v")
@@ -43,7 +47,8 @@ class Container(Recording):
 
     Reading forwards never seeks; a jump goes to the nearest key frame by time stamp and decodes from there, and from the
     beginning where stamps cannot be relied on. A file that does not say how many frames it has (MKV) is counted at opening,
-    without decoding. Rotation tags are left alone. Not for use by two threads at once.
+    without decoding, and refused where it ends before the time it gives. Rotation tags are left alone. Not for use by two threads
+    at once.
 
     Writing: ``.mkv`` and ``.avi`` are lossless (FFV1) in 8 and 16 bit, ``.mp4`` and ``.mov`` 8 bit H.264 for display.
     """
@@ -89,6 +94,10 @@ class Container(Recording):
         return np.dtype(np.uint16 if deep else np.uint8)
 
     @classmethod
+    def loses(cls, path: Path) -> str:
+        return "compressed with loss, for display (.mkv is lossless)" if path.suffix.lower() in _DISPLAY else ""
+
+    @classmethod
     def write(cls, path: Path, frames: Iterator[NDArray], shape: tuple[int, ...], dtype: np.dtype, rate: float) -> None:
         import av
 
@@ -130,7 +139,25 @@ class Container(Recording):
     def _count(self) -> int:
         if self._stream.frames:
             return self._stream.frames - sum(entry.is_discard for entry in self._stream.index_entries)
+        self._refuse_cut()
         return len(self._index.stamps)
+
+    def _refuse_cut(self) -> None:
+        """A Refusal if the frames end before the file says that they do, by more than the longest gap between them explains."""
+        stamps, told = np.array(self._index.stamps, np.float64) * float(self._stream.time_base), self._told_end()
+        if told is None or not len(stamps) or stamps[0] < 0:
+            return
+        gap = max(np.diff(stamps).max(initial=0.0), 1 / self.rate if self.rate else 0.0)
+        if told > stamps[-1] + 1.5 * gap:
+            raise Refusal(f"{self.path} is cut short: it should last {told:.3f} s and its last frame is at {stamps[-1]:.3f} s")
+
+    def _told_end(self) -> float | None:
+        """When the video ends by the file's own word, s; that of the whole file counts where there is nothing beside the video."""
+        found = _CLOCK.fullmatch(self._stream.metadata.get("DURATION", ""))
+        if found:
+            return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3])
+        alone = len(self._container.streams) == 1 and self._container.duration
+        return self._container.duration / 1e6 if alone else None
 
     @cached_property
     def _index(self) -> Index:

@@ -74,7 +74,9 @@ class ImageFolder(Recording):
 
 
 def _images(path: Path) -> list[Path]:
-    """The images of a folder in natural order."""
+    """The images of a folder in natural order; or one image, which is a recording of one frame."""
+    if path.is_file():
+        return [path]
     files = [p for p in path.iterdir() if p.suffix.lower() in (".png", *_JPEG) and not p.name.startswith(".")]
     if not files:
         raise Refusal(f"the folder {path} holds no PNG or JPEG images")

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from c2b.pixel_packing import PACKINGS, row_bytes, unpack
 from c2b.video import sidecar
 from c2b.video.recording import Recording
 from sensors.refusal import Refusal
@@ -93,7 +94,7 @@ class RawLayout:
     def _row_bytes(self) -> int:
         _, bits, packing = self._parts
         if packing:
-            return _packed_bytes(packing, self.width)
+            return row_bytes(packing, self.width)
         return self.width * (3 if self.colour == "rgb" else 1) * (1 if bits == 8 else 2)
 
     @property
@@ -122,7 +123,7 @@ class RawLayout:
         if self.stride is not None:
             return (self.height - 1) * self.stride + self._row_bytes
         packing = self._parts[2]
-        return _packed_bytes(packing, self.width * self.height) if packing else self.height * self._row_bytes
+        return row_bytes(packing, self.width * self.height) if packing else self.height * self._row_bytes
 
     @cached_property
     def frame_period(self) -> int:
@@ -146,8 +147,6 @@ class RawLayout:
         """The bytes of whole frames (n, frame_bytes) to pixels (n, *shape)."""
         packing = self._parts[2]
         if packing:
-            from c2b.pixel_packing import PACKINGS, unpack
-
             out = np.empty((len(content), *self.shape), np.uint16)
             in_rows = self.stride is not None or self.width % PACKINGS[packing].pixels == 0
             for target, frame in zip(out, content, strict=True):
@@ -170,12 +169,6 @@ class RawLayout:
         steps = (content.strides[0], self.stride or self._row_bytes, 1)
         shape = (len(content), self.height, self._row_bytes)
         return np.lib.stride_tricks.as_strided(content, shape, steps, writeable=False)
-
-
-def _packed_bytes(packing: str, width: int) -> int:
-    from c2b.pixel_packing import row_bytes  # the compiler is loaded when something is packed
-
-    return row_bytes(packing, width)
 
 
 def mapped(path: Path, start: int, length: int) -> NDArray[np.uint8]:

@@ -74,8 +74,8 @@ class Recording(ABC):
     """Frames as stored, and what their numbers mean.
 
     A format is a subclass: ``__init__(path)`` reads the header and sets `path`, `shape`, `dtype` and what else the file knows;
-    `_read` gives frames; `recognises` tells its files by their first bytes. A format that can be written also has `stores` and
-    `write`. Raw camera formats hand out DN as they are, with `black`, `white`, `colour`, `rate` and `shutter` set.
+    `_read` gives frames; `recognises` tells its files by their first bytes. A format that can be written also has `stores`, `loses`
+    and `write`. Raw camera formats hand out DN as they are, with `black`, `white`, `colour`, `rate` and `shutter` set.
 
     Attributes
     ----------
@@ -129,6 +129,11 @@ class Recording(ABC):
     def stores(cls, path: Path, dtype: np.dtype, colour: bool) -> np.dtype:
         """The dtype in which `write` would store frames given as ``dtype`` (uint8, uint16 or float32), or a Refusal."""
         raise Refusal(f"cannot write {path}: {cls.title} is a format that is only read")
+
+    @classmethod
+    def loses(cls, path: Path) -> str:
+        """What a file of that name does not keep of frames that have its dtype, in a few words; empty if it keeps all."""
+        return ""
 
     @classmethod
     def write(cls, path: Path, frames: Iterator[NDArray], shape: tuple[int, ...], dtype: np.dtype, rate: float) -> None:

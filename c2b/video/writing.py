@@ -71,10 +71,9 @@ def write_video(
     Refusal
         If the path, the shape or the dtype cannot be written, a frame holds NaN or infinite values, or the record is not JSON.
     """
-    folder = os.fspath(path).endswith(("/", os.sep)) or not Path(path).suffix
+    kind, folder = _kind_of(path)
     path = Path(path)
     _refuse_in_the_way(path, folder)
-    kind: type[Recording] = spec.find(FORMATS, "video format", "image-folder" if folder else _format_of(path))
     frames: Any = video if hasattr(video, "shape") and hasattr(video, "dtype") else np.asarray(video)
     shape, given = tuple(frames.shape), _given_dtype(np.dtype(frames.dtype))
     if len(shape) not in (3, 4) or shape[3:] not in ((), (3,)) or 0 in shape:
@@ -102,6 +101,27 @@ def write_video(
         with atomic_file(sidecar.beside(path)) as beside, atomic_file(path) as partial:
             kind.write(partial, converted, shape, stored, played)
             beside.write_text(text, encoding="utf-8")
+
+
+def loss(path: str | Path, video: NDArray | Recording) -> str:
+    """What `write_video` to that path does not keep of these frames, in a few words; empty if it keeps all.
+
+    Raises
+    ------
+    Refusal
+        If the path or the dtype cannot be written.
+    """
+    kind, _ = _kind_of(path)
+    given = _given_dtype(np.dtype(video.dtype))
+    stored = kind.stores(Path(path), given, len(video.shape) == 4)
+    rounded = f"rounded to {8 * stored.itemsize} bit" if stored != given else ""
+    return " and ".join(filter(None, (rounded, kind.loses(Path(path)))))
+
+
+def _kind_of(path: str | Path) -> tuple[type[Recording], bool]:
+    """The format that a path names, and whether it is a folder."""
+    folder = os.fspath(path).endswith(("/", os.sep)) or not Path(path).suffix
+    return spec.find(FORMATS, "video format", "image-folder" if folder else _format_of(Path(path))), folder
 
 
 def _refuse_in_the_way(path: Path, folder: bool) -> None:
