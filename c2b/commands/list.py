@@ -5,22 +5,30 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-Kind = Literal["codes", "sensors", "presets", "readouts", "methods", "scenes", "formats"]
+#: What a sensor of any kind can be set to, beside its own: the fields of these.
+_OF_ALL_SENSORS = (
+    "sensors.sensor:Sensor",
+    "sensors.readout:Readout",
+    "sensors.timing:Timing",
+    "sensors.photometry:Photometry",
+    "sensors.code_link:CodeLink",
+)
+_NOT_BY_TEXT = ("_", "code", "readout", "timing", "origin", "lattice", "hot")
 
 
-def list(kind: Kind | None = None, /, *, json: bool = False) -> None:
-    """What is known by name: codes, sensors, presets, readouts, methods, scenes, formats.
+def list(what: str = "", /, *, json: bool = False) -> None:
+    """What is known by name: codes, sensors, presets, readouts, methods, scenes, formats; or what the settings of one name mean.
 
     Parameters
     ----------
-    kind
-        One table only.
+    what
+        One table only, such as sensors; or one name, such as cep-2019 or tile: its settings with their units.
     json
         Print JSON.
     """
@@ -28,17 +36,73 @@ def list(kind: Kind | None = None, /, *, json: bool = False) -> None:
 
     from c2b.commands import table
 
-    names = ("name", "settings", "what it is")
-    tables = {
-        title: [(name, *_facts(target)) for name, target in entries.items()]
-        for title, entries in _tables().items()
-        if kind in (None, title)
-    }
+    names: tuple[str, ...]
+    tables: Mapping[str, Sequence[tuple[str, ...]]]
+    if known := not what or what in _tables():
+        names = ("name", "settings", "what it is")
+        tables = {
+            title: [(name, *_facts(target)) for name, target in entries.items()]
+            for title, entries in _tables().items()
+            if what in ("", title)
+        }
+    else:
+        names, tables = ("setting", "value", "type", "meaning"), _explained(what)
     if json:
         print(dumps({title: [dict(zip(names, row, strict=True)) for row in rows] for title, rows in tables.items()}))
         return
     for title, rows in tables.items():
-        table(names, rows, title)
+        if not known:
+            print(title)
+        if rows:
+            table(names, rows, title if known else "")
+
+
+def _explained(name: str) -> dict[str, Sequence[tuple[str, ...]]]:
+    """The settings (setting, value, type, meaning) of everything of that name, by what it is."""
+    from sensors import spec
+    from sensors.refusal import Refusal
+
+    found = {title: entries[name] for title, entries in _tables().items() if name in entries and title != "formats"}
+    if not found:
+        raise Refusal(spec.unknown("table", name, _tables()) + "; or one name out of them")
+    tables: dict[str, Sequence[tuple[str, ...]]] = {}
+    for title, target in found.items():
+        given = _numbers(_preset(target)) if target.endswith(".toml") else {}
+        what = f"{title.removesuffix('s')} {name}: {_facts(target)[1]}"
+        tables[what] = [row for part in _parts(title, target) for row in _meanings(part, given)]
+    return tables
+
+
+def _parts(title: str, target: str) -> tuple[str, ...]:
+    """The functions and classes, as ``module:name``, whose parameters an entry takes."""
+    import sensors
+
+    if target.endswith(".toml"):
+        target = sensors.SENSORS[_preset(target)["sensor"]]
+    return (target, *_OF_ALL_SENSORS) if title in ("sensors", "presets") else (target,)
+
+
+def _meanings(target: str, given: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, str, str]]:
+    """A row for each setting of ``module:name``, with the value of a preset, or else its default."""
+    module, node = _definition(target)
+    told = _documented(node, module)
+    for setting, _, default in (one.partition("=") for one in _settings(node, module)):
+        if setting not in _NOT_BY_TEXT:
+            entry = given.get(setting)
+            value = f"{_written(entry['value'])} ({entry['provenance']})" if entry else default.strip("'") or "needed"
+            yield setting, value, *told.get(setting, ("", ""))
+
+
+def _documented(node: ast.FunctionDef | ast.ClassDef, module: str) -> dict[str, tuple[str, str]]:
+    """Type and meaning of each parameter in the docstrings of a function, or of a class and its bases."""
+    found: dict[str, tuple[str, str]] = {}
+    for base, where in _bases(node, module):
+        found |= _documented(base, where)
+    section = _PARAMETERS.search(ast.get_docstring(node) or "")
+    for names, kind, text in _PARAMETER.findall(section[1] if section else ""):
+        meaning = " ".join(text.split()).replace("``", "").replace("`", "")
+        found |= dict.fromkeys(names.split(", "), (kind.replace(", optional", ""), meaning))
+    return found
 
 
 def _tables() -> dict[str, dict[str, str]]:
@@ -62,21 +126,35 @@ def _tables() -> dict[str, dict[str, str]]:
 def _facts(target: str) -> tuple[str, str]:
     """Settings and first docstring line of ``module:name``, or the title of a preset file."""
     if target.endswith(".toml"):
-        import tomllib
-
-        root = Path(find_spec("sensors").origin).parents[1]  # type: ignore[union-attr, arg-type]
-        preset = tomllib.loads((root / target).read_text(encoding="utf-8"))
-        numbers = {key: entry for part in preset.values() if isinstance(part, dict) for key, entry in part.items()}
+        preset = _preset(target)
+        numbers = _numbers(preset)
         count = Counter(entry["provenance"] for entry in numbers.values())
         told = ", ".join(f"{number} {provenance}" for provenance, number in sorted(count.items(), reverse=True))
         settings = [f"{key}={_written(entry['value'])}" for key, entry in numbers.items()]
         return " ".join(settings), f"{preset['title']}; numbers: {told or 'none'}"
-    module, _, name = target.partition(":")
-    definitions = {node.name: node for node in _parsed(module).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    node = definitions[name]
+    module, node = _definition(target)
     told = ast.get_docstring(node if isinstance(node, ast.FunctionDef) else _parsed(module)) or ""
     first = " ".join(told.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
     return " ".join(_settings(node, module)), first.replace("``", "")
+
+
+def _preset(target: str) -> dict[str, Any]:
+    import tomllib
+
+    root = Path(find_spec("sensors").origin).parents[1]  # type: ignore[union-attr, arg-type]
+    return tomllib.loads((root / target).read_text(encoding="utf-8"))
+
+
+def _numbers(preset: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Setting to its entry, whatever group it stands in."""
+    return {key: entry for part in preset.values() if isinstance(part, dict) for key, entry in part.items()}
+
+
+def _definition(target: str) -> tuple[str, ast.FunctionDef | ast.ClassDef]:
+    """The module and node of ``module:name``."""
+    module, _, name = target.partition(":")
+    definitions = {node.name: node for node in _parsed(module).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    return module, definitions[name]
 
 
 def _written(value: object) -> str:
@@ -106,23 +184,27 @@ def _settings(node: ast.FunctionDef | ast.ClassDef, module: str) -> tuple[str, .
 
 
 def _inherited(node: ast.ClassDef, module: str) -> tuple[str, ...]:
-    """Fields of a dataclass base, where it is imported from a module of ours; those of Sensor itself are set elsewhere."""
-    found: tuple[str, ...] = ()
-    for base in node.bases:
+    """Fields of the bases; those of Sensor itself are set elsewhere."""
+    return tuple(field for base, where in _bases(node, module) if base.name != "Sensor" for field in _settings(base, where))
+
+
+def _bases(node: ast.FunctionDef | ast.ClassDef, module: str) -> Iterator[tuple[ast.ClassDef, str]]:
+    """The bases of a class that are imported from modules of ours, and these."""
+    for base in (ast.unparse(each) for each in getattr(node, "bases", ())):
         for line in _parsed(module).body:
-            if isinstance(line, ast.ImportFrom) and line.module and any(a.name == ast.unparse(base) for a in line.names):
-                if ast.unparse(base) == "Sensor" or line.module.split(".")[0] not in ("c2b", "recon", "sensors"):
-                    continue
-                definition = next(
-                    (n for n in _parsed(line.module).body if isinstance(n, ast.ClassDef) and n.name == ast.unparse(base)), None
-                )
-                found += _settings(definition, line.module) if definition else ()
-    return found
+            if isinstance(line, ast.ImportFrom) and any(each.name == base for each in line.names):
+                where = line.module or ""
+                if where.startswith(("c2b.", "recon.", "sensors.")):
+                    yield _definition(f"{where}:{base}")[1], where  # type: ignore[misc]
 
 
 def _setting(name: str, default: ast.expr | None) -> str:
     return name if default is None else f"{name}={ast.unparse(default)}"
 
+
+#: Of a numpydoc docstring: what stands under Parameters, and each of them with its type and text.
+_PARAMETERS = re.compile(r"^Parameters\n-+\n(.*?)(?=\n\n\w+\n---|\Z)", re.MULTILINE | re.DOTALL)
+_PARAMETER = re.compile(r"^(\w+(?:, \w+)*) : (.*)\n((?:(?: {4}.*)?(?:\n|\Z))*)", re.MULTILINE)
 
 #: Private functions, and the methods of a class from the first that is not ``__init__``: not parsing them is four times quicker.
 _PRIVATE = re.compile(r"^(?:@[^\n]*\n)*def _\w+\(.*\n(?:(?:[ )].*)?\n)*", re.MULTILINE)
