@@ -271,7 +271,7 @@ def started(capture: Capture, method: str) -> NDArray[np.float32] | None:
     return recon.make(method).solve(capture) if method else None
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def exposure_of(sensor: Sensor) -> Exposure:
     """The torch twin of a sensor, kept."""
     from sensors.exposure_torch import Exposure

@@ -16,9 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import sensors
 from c2b.cli import COMMANDS, main
 from c2b.video.recording import open_recording, read_video
 from c2b.video.writing import write_video
+from sensors import preset
+from sensors.refusal import Refusal
 
 FRAMES, HEIGHT, WIDTH = 20, 14, 23  # two exposures of nine frames, two frames over; no multiples of the tile
 CAPTURE = "v.c2b.ome.tif"
@@ -160,7 +163,7 @@ WORDS = {
     "score r.npy v.npy --order worst": '"given", "best"',
     "score r.npy v.npy --protocol mine": '"codedblurred", "cacti"',
     "score r.npy v.npy --data-range 0": "must be positive",
-    "list things": '"codes", "sensors", "presets", "readouts", "methods", "scenes", "formats"',
+    "list things": "known: codes, sensors, presets, readouts, methods, scenes, formats; or one name out of them",
     "plot v.c2b.ome.tif x.png --exposure 2": "exposures 0 .. 1",
     "convert impulse x.npy --frames 0:2": "impulse is a code",
 }
@@ -387,6 +390,13 @@ def test_info_tells_what_each_kind_of_file_is(here, capsys):
     assert facts["shape"] == [9, 3, 3]
 
 
+def test_info_says_how_a_small_array_is_read_as_a_code(here, capsys):
+    facts = json.loads(run(capsys, "info", "v.npy", "--json"))
+    assert facts["kind"] == "video" and facts["as a code"] == "c2b codes v.npy"
+    assert json.loads(run(capsys, *facts["as a code"].split()[1:], "--json"))["v.npy"]
+    assert "as a code" not in json.loads(run(capsys, "info", "v.mp4", "--json"))
+
+
 def test_codes_lists_criteria_for_people_and_programs(here, capsys):
     result = json.loads(run(capsys, "codes", "impulse", "long", "mask.png", "cycle.npy", "--json"))
     assert list(result) == ["impulse", "long", "mask.png", "cycle.npy [0]", "cycle.npy [1]"]
@@ -402,6 +412,28 @@ def test_list_knows_every_table_by_name(capsys):
     assert "two-bucket" in told and "impulse" not in told
 
 
+@pytest.mark.parametrize("name", [*sensors.SENSORS, *sensors.PRESETS, "electrons"])
+def test_list_tells_unit_and_value_of_every_setting_of_a_sensor(capsys, name):
+    ((title, rows),) = json.loads(run(capsys, "list", name, "--json")).items()
+    assert name in title and all(row["type"] and row["meaning"] for row in rows)
+    settings = {row["setting"]: row for row in rows}
+    assert "Electrons" in settings["read_noise"]["meaning"]
+    if name in sensors.PRESETS:
+        groups = [entry for entry in preset.load(name).values() if isinstance(entry, dict)]
+        for key, entry in (pair for group in groups for pair in group.items()):
+            assert settings[key]["value"].endswith(f"({entry['provenance']})")
+    if name != "electrons":  # what is listed is what may be said
+        code = np.ones((2, 1, 1))
+        for key in settings.keys() - {"colour"}:
+            with pytest.raises(Refusal, match="is not"):
+                sensors.make(f"{name}:{key}=!", code)
+
+
+def test_list_of_one_name_tells_what_it_is(capsys):
+    told = run(capsys, "list", "tile")
+    assert told.startswith("method tile: Tile-wise linear solve") and "ridge" in told and "Side of the tile" in told
+
+
 def test_lossless_formats_convert_into_each_other_bit_for_bit(empty, capsys):
     chain = ["v.npy", "a.tif", "b.mkv", "c/", "d.avi", "e.npy"]
     for source, target in pairwise(chain):
@@ -413,7 +445,8 @@ def test_convert_takes_parts_sizes_channels_and_scenes(empty, capsys):
     run(capsys, "convert", "v.npy", "a.tif", "--frames", "19:2:-1", "--rows", "1:9", "--resize", "31x17", "--channels", "rgb")
     with open_recording("a.tif") as found:
         assert found.shape == (17, 17, 31, 3)
-    run(capsys, "convert", "rotating-camera:frames=3,height=16,width=24", "s.mp4")
+    told = run(capsys, "convert", "rotating-camera:frames=3,height=16,width=24", "s.mp4")
+    assert told == "s.mp4: 3 frames of 16x24; rounded to 8 bit and compressed with loss, for display (.mkv is lossless)\n"
     with open_recording("s.mp4") as found:
         assert found.shape[:3] == (3, 16, 24)
 

@@ -40,7 +40,7 @@ def reconstruct(
     from c2b.captures import read_capture
     from c2b.commands import a_slice, apart, counted, progress
     from c2b.streaming import Reconstruction
-    from c2b.video.writing import write_video
+    from c2b.video.writing import loss, write_video
     from sensors.refusal import Refusal
 
     apart(capture, video)
@@ -54,6 +54,8 @@ def reconstruct(
     label = method + " --consistent" * consistent
     made = Reconstruction(taken, recon.make(method, consistent=consistent), label, capture)
     write_video(video, made, response=response or taken.record.get("response", "none"), progress=progress)
+    lost = loss(video, made)
     print(
         f"{video}: {counted(len(made), 'frame')} of {made.height}x{made.width} from {counted(len(taken), 'exposure')} by {label}"
+        f"{f'; {lost}' if lost else ''}"
     )
