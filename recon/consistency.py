@@ -9,7 +9,7 @@ known it is measured: the residual y - A x has the variance A P A^T + Sigma, so 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,9 +47,9 @@ class Consistent(Reconstructor):
         self.method.fit(clips, sensors, **settings)
         return self
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, card: Mapping[str, Any] | None = None) -> None:
         """What the method has learnt."""
-        self.method.save(path)
+        self.method.save(path, card)
 
     def load(self, path: str | Path) -> Self:
         """What the method has learnt."""
@@ -83,15 +83,29 @@ def data_step(video: NDArray, capture: Capture, error_variance: NDArray | float 
     variance = capture.variance[0]
     if sensor.readout.ideal and error_variance is None:
         return (video + sensor.pseudo_inverse(residual)).astype(np.float32, copy=False)
-    gram = _on_pixels(sensor.gram(), sensor.origin, charge.shape[1:])
     if error_variance is None:
+        gram = _on_pixels(sensor.gram(), sensor.origin, charge.shape[1:])
         error_variance = _measured_error(residual, variance, gram)
     spread = np.asarray(error_variance, np.float32)
-    projected = sensor.gram(np.ascontiguousarray(spread)) if spread.ndim == 3 else gram * spread
-    seen = np.isfinite(variance)  # a saturated sample is left out: its row and column of the matrix are zero
-    inverse = symmetric_inverse(projected * (seen[:, None] & seen), _diagonal(np.where(seen, variance, 0).astype(np.float64)))
-    step = sensor.adjoint(combine(residual, inverse, (0, 0)))
+    step = sensor.adjoint(combine(residual, residual_precision(sensor, variance, spread), (0, 0)))
     return (video + spread * step).astype(np.float32, copy=False)
+
+
+def residual_precision(sensor: Sensor, variance: NDArray, spread: NDArray) -> NDArray[np.float64]:
+    """(A P A^T + Sigma)^+ between the buckets of each pixel of a frame, (B, B, H, W).
+
+    Parameters
+    ----------
+    variance : ndarray, (B, H, W)
+        The diagonal of Sigma. A sample of infinite variance is left out: its row and column are zero.
+    spread : ndarray, (), (H, W) or (T, H, W)
+        P.
+    """
+    gram = sensor.gram(np.ascontiguousarray(spread)) if spread.ndim == 3 else sensor.gram()
+    if spread.ndim < 3:
+        gram = _on_pixels(gram, sensor.origin, variance.shape[1:]) * spread
+    seen = np.isfinite(variance)
+    return symmetric_inverse(gram * (seen[:, None] & seen), _diagonal(np.where(seen, variance, 0).astype(np.float64)))
 
 
 def _measured_error(residual: NDArray, variance: NDArray, gram: NDArray) -> NDArray[np.float32]:

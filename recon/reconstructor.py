@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -71,8 +71,8 @@ class Reconstructor(ABC):
             raise Refusal("the capture holds no exposure")
         return np.stack([self._exposure(one) for one in capture])
 
-    def save(self, path: str | Path) -> None:
-        """Write what was learnt, as safetensors."""
+    def save(self, path: str | Path, card: Mapping[str, Any] | None = None) -> None:
+        """Write what was learnt, as safetensors, with what there is to say about it (JSON)."""
         raise Refusal(f"{type(self).__name__} learns nothing, so there is nothing to save")
 
     def load(self, path: str | Path) -> Self:
@@ -101,7 +101,7 @@ def needs_local(sensor: Sensor, method: str) -> str:
     """Why a method that takes pixels and exposures apart cannot serve the sensor; empty if it can."""
     if sensor.local:
         return ""
-    return f"{method} takes exposures apart, and those of this sensor share frames; use pseudo-inverse without --consistent"
+    return f"{method} takes exposures apart, and those of this sensor share frames; use tikhonov or pseudo-inverse, without --consistent"
 
 
 def apply_to_exposures(method: Callable[[Capture], Any], capture: Capture) -> NDArray:
