@@ -1,0 +1,235 @@
+"""Plug-and-play: a data step and a denoiser in turns, whatever the sensor, whatever the denoiser.
+
+======  =========================================================  =============
+symbol  meaning                                                    shape
+======  =========================================================  =============
+x       the denoised video                                         (T, H, W)
+v       the video after the data step                              (T, H, W)
+y, A    charge, and what the sensor makes of a video               (B, H, W)
+Sigma   variance of the charge                                     (B, H, W)
+P       sigma^2, variance of the error that the denoiser is to     ()
+        take away
+d       damping                                                    ()
+======  =========================================================  =============
+
+    z = 2 x - v                                                    or z = x without acceleration
+    v <- x + P A^T (P A A^T + P d + Sigma)^-1 (y - A z)
+    x <- denoise(v, sigma)
+
+Without damping and noise the data step is the projection on the videos that explain the capture: generalised alternating projection
+(X. Liao, H. Li, L. Carin, SIAM J. Imaging Sciences 2014), with total variation GAP-TV (X. Yuan, Generalized alternating projection
+based total variation minimization for compressive sensing, ICIP 2016). Damped it is the alternating direction method of multipliers,
+whose multiplier is v - x (S. Chan, X. Wang, O. Elgendy, Plug-and-play ADMM for image restoration, IEEE TCI 2017). If the denoiser is
+the proximal operator of P R, the accelerated form goes to the most probable video, argmin (y - A x)^T Sigma^-1 (y - A x) / 2 + R(x):
+the noisier the capture, the more the prior decides. In snapshot compressive imaging: X. Yuan, Y. Liu, J. Suo, F. Durand, Q. Dai,
+Plug-and-play algorithms for video snapshot compressive imaging, PAMI 2022.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+import recon
+from recon import priors
+from recon.consistency import data_step, residual_precision
+from recon.priors.denoiser import Denoiser
+from recon.priors.total_variation import GRADIENT, TotalVariation
+from recon.pseudo_inverse import PseudoInverse
+from recon.reconstructor import Reconstructor, needs_local
+from sensors.capture import Capture
+from sensors.exposure import combine
+from sensors.refusal import Refusal
+from sensors.sensor import Sensor
+
+#: What noise of standard deviation 1 adds to the mean difference in video that serves it best, irradiance: the error of a result has
+#: differences of its own.
+GRADIENT_PER_NOISE = 0.6
+
+
+class PlugAndPlay(Reconstructor):
+    """The data step and any denoiser in turns.
+
+    Parameters
+    ----------
+    denoiser : str or Denoiser
+        A name of `recon.priors.PRIORS` with settings, ``denoiser=tv,denoiser.time=0.3``, or an object of your own.
+    start : str
+        The method whose estimate comes first; the pseudo-inverse where that cannot serve the capture.
+    iterations : int
+        At most, in each round.
+    rounds : int
+        How often the denoiser is guided by the estimate anew, such as by its motion.
+    sigma : float
+        Of the noise that the denoiser is to take away, irradiance.
+    damping : float
+        d: 0 for generalised alternating projection, above for ADMM.
+    accelerated : bool
+        Carry the multiplier along.
+    tolerance : float
+        A round ends when |x - x before| < tolerance |x|.
+
+    Raises
+    ------
+    Refusal
+        If a setting is out of range, or the denoiser or the start is not known.
+    """
+
+    def __init__(
+        self,
+        denoiser: str | Denoiser = "motion",
+        start: str = "gap-tv",
+        iterations: int = 15,
+        rounds: int = 2,
+        sigma: float = 0.01,
+        damping: float = 0.0,
+        accelerated: bool = False,
+        tolerance: float = 1e-4,
+    ) -> None:
+        if min(iterations, rounds) < 1:
+            raise Refusal(f"iterations={iterations} and rounds={rounds}; needed: 1 or more of each")
+        if not sigma > 0:
+            raise Refusal(f"sigma={sigma} is the noise the denoiser takes away; needed: above 0")
+        if not (damping >= 0 and tolerance >= 0):
+            raise Refusal(f"damping={damping} and tolerance={tolerance}; needed: 0 or more of each")
+        self.denoiser = denoiser
+        self.start = start
+        self.iterations = iterations
+        self.rounds = rounds
+        self.sigma = sigma
+        self.damping = damping
+        self.accelerated = accelerated
+        self.tolerance = tolerance
+        self._made()
+
+    def refusal(self, sensor: Sensor) -> str:
+        """Exposures that share frames cannot be corrected one by one."""
+        return needs_local(sensor, "plug-and-play")
+
+    def solve(self, capture: Capture) -> NDArray[np.float32]:
+        """The frames (T, H, W) of one exposure."""
+        sensor, charge, spread = capture.sensor, capture.charge[0], np.float32(self.sigma**2)
+        variance = capture.variance[0] + self.damping * spread
+        gain = (residual_precision(sensor, variance, np.asarray(spread)) * spread).astype(np.float32)
+        prior, start = self._made()
+        x = z = _estimate(start, capture)
+        for _ in range(self.rounds):
+            guided = prior.guided_by(x)
+            for _ in range(self.iterations):
+                v = sensor.adjoint(combine(charge - sensor.expose(z), gain, (0, 0)))
+                v += x
+                before, x = x, guided(v, self.sigma)
+                z = 2 * x - v if self.accelerated else x
+                if _norm(x - before) < self.tolerance * _norm(x):
+                    break
+        return data_step(x, capture)
+
+    def _made(self) -> tuple[Denoiser, Reconstructor]:
+        denoiser = priors.make(self.denoiser) if isinstance(self.denoiser, str) else self.denoiser
+        return denoiser, recon.make(self.start)
+
+
+class GapTV(Reconstructor):
+    """Generalised alternating projection with total variation.
+
+    Parameters
+    ----------
+    weight : float
+        Of total variation in one turn, irradiance. It says how fast the turns get to the result, hardly what it is.
+    gradient : float, optional
+        Mean modulus of the differences in video, irradiance: P = weight * gradient. The smaller, the smoother the result of a noisy
+        capture. By default from the noise of the capture.
+    time, coupled, inner : float, bool, int
+        See `TotalVariation`: differences in time, one modulus for all frames, iterations of the dual variable in a turn. They begin
+        from zero where there is no noise: that cuts large differences by less, and is worth 0.3 dB.
+    iterations, damping, accelerated, tolerance
+        See `PlugAndPlay`.
+
+    Raises
+    ------
+    Refusal
+        If a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        weight: float = 0.1,
+        gradient: float | None = None,
+        time: float = 0.1,
+        coupled: bool = False,
+        inner: int = 3,
+        iterations: int = 60,
+        damping: float = 0.0,
+        accelerated: bool = True,
+        tolerance: float = 1e-4,
+    ) -> None:
+        if not weight > 0 or (gradient is not None and not gradient > 0):
+            raise Refusal(f"weight={weight} and gradient={gradient} are differences in irradiance; needed: above 0")
+        self.weight = weight
+        self.gradient = gradient
+        self.time = time
+        self.coupled = coupled
+        self.inner = inner
+        self.iterations = iterations
+        self.damping = damping
+        self.accelerated = accelerated
+        self.tolerance = tolerance
+        self._turns(GRADIENT, warm=True)
+
+    def refusal(self, sensor: Sensor) -> str:
+        """Exposures that share frames cannot be corrected one by one."""
+        return needs_local(sensor, "total variation")
+
+    def solve(self, capture: Capture) -> NDArray[np.float32]:
+        """The frames (T, H, W) of one exposure."""
+        gradient = GRADIENT + GRADIENT_PER_NOISE * _noise(capture) if self.gradient is None else self.gradient
+        return self._turns(gradient, warm=not capture.sensor.readout.ideal).solve(capture)
+
+    def _turns(self, gradient: float, warm: bool) -> PlugAndPlay:
+        prior = TotalVariation(self.weight, self.time, self.coupled, self.inner, warm)
+        sigma = (self.weight * gradient) ** 0.5
+        return PlugAndPlay(prior, "tile", self.iterations, 1, sigma, self.damping, self.accelerated, self.tolerance)
+
+
+class AdmmTV(GapTV):
+    """The alternating direction method of multipliers with total variation: `GapTV`, damped.
+
+    Parameters
+    ----------
+    damping : float
+        Of the data step.
+    weight, gradient, time, coupled, inner, iterations, accelerated, tolerance
+        See `GapTV`.
+    """
+
+    def __init__(
+        self,
+        weight: float = 0.1,
+        gradient: float | None = None,
+        time: float = 0.1,
+        coupled: bool = False,
+        inner: int = 3,
+        iterations: int = 60,
+        damping: float = 0.01,
+        accelerated: bool = True,
+        tolerance: float = 1e-4,
+    ) -> None:
+        super().__init__(weight, gradient, time, coupled, inner, iterations, damping, accelerated, tolerance)
+
+
+def _estimate(method: Reconstructor, capture: Capture) -> NDArray[np.float32]:
+    """That of the method, or of the pseudo-inverse where a frame is smaller than a tile or the method refuses the sensor."""
+    whole = all(size >= side for size, side in zip(capture.images.shape[2:], capture.sensor.tile, strict=True))
+    return (method if whole and not method.refusal(capture.sensor) else PseudoInverse()).solve(capture)
+
+
+def _noise(capture: Capture) -> float:
+    """Standard deviation of the charge, per white frame, in the noisiest bucket; 0 without noise."""
+    gram = np.diagonal(capture.sensor.gram()).mean((0, 1))
+    typical = [np.median(v[np.isfinite(v)]) if np.isfinite(v).any() else 0.0 for v in capture.variance[0]]
+    return float(max(v / g for v, g in zip(typical, gram, strict=True) if g > 0) ** 0.5)
+
+
+def _norm(video: NDArray) -> float:
+    flat = video.ravel()
+    return float(np.sqrt(flat @ flat))

@@ -1,0 +1,75 @@
+"""Motion-compensated averaging: what moves keeps its brightness, so that frames denoise, and complete, each other along the flow.
+
+    x_t = sum_k w_k f_{t+k}(x + u_{t,t+k}) / sum_k w_k,        w_k = exp(-max(<(f_{t+k}(x + u_{t,t+k}) - f_t)^2> - 2 sigma^2, 0) / h^2)
+
+over |k| <= reach, <.> the mean over a small window: where the flow is wrong or something is hidden the frames differ by more than
+their noise, and count for nothing. The temporal filter of E. Dubois, S. Sabri, Noise reduction in image sequences using
+motion-compensated temporal filtering, IEEE Trans. Communications 1984, with the weights of non-local means.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, uniform_filter
+
+from recon.optical_flow import optical_flow, warp
+from recon.priors.denoiser import Denoiser
+from sensors.refusal import Refusal
+
+#: Side of the window over which frames are compared.
+WINDOW = 5
+
+#: The frames are smoothed by this much, in pixels, before the flow is measured.
+SMOOTHING = 0.7
+
+
+class MotionCompensated(Denoiser):
+    """The mean of the frames along their motion.
+
+    Parameters
+    ----------
+    reach : int
+        Frames before and after that count.
+    tolerance : float
+        h, irradiance: a difference beyond the noise that still passes for the same thing.
+
+    Raises
+    ------
+    Refusal
+        If a setting is out of range.
+    """
+
+    def __init__(self, reach: int = 1, tolerance: float = 0.07) -> None:
+        if reach < 1:
+            raise Refusal(f"reach={reach} frames; needed: 1 or more")
+        if not tolerance > 0:
+            raise Refusal(f"tolerance={tolerance} is a difference in irradiance; needed: above 0")
+        self.reach = reach
+        self.tolerance = tolerance
+        self.flows_: dict[tuple[int, int], NDArray[np.float32]] | None = None
+
+    def guided_by(self, video: NDArray[np.float32]) -> Self:
+        """The same with the optical flow of this video."""
+        smooth = gaussian_filter(video, (0, SMOOTHING, SMOOTHING))
+        guided = type(self)(self.reach, self.tolerance)
+        guided.flows_ = {(t, s): optical_flow(smooth[t], smooth[s]) for t, s in self._pairs(len(video))}
+        return guided
+
+    def __call__(self, video: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+        """The mean along the flow that guides it, or along its own."""
+        if self.flows_ is None:
+            return self.guided_by(video)(video, sigma)
+        total, weights = video.copy(), np.ones_like(video)
+        for (t, s), flow in self.flows_.items():
+            moved = warp(video[s], flow)
+            excess = uniform_filter(np.square(moved - video[t]), WINDOW) - np.float32(2 * sigma**2)
+            weight = np.exp(np.maximum(excess, 0) / -(self.tolerance**2))
+            total[t] += weight * moved
+            weights[t] += weight
+        return total / weights
+
+    def _pairs(self, frames: int) -> list[tuple[int, int]]:
+        return [(t, s) for t in range(frames) for s in range(frames) if 0 < abs(t - s) <= self.reach]
