@@ -117,6 +117,7 @@ class Reconstruction(Recording):
             "readout_spec",
             "provenance",
             "seed",
+            "mask_registration",
         )
         self.record = {"method": name, **{key: capture.record[key] for key in kept if key in capture.record}}
         if not capture.sensor.local and "frame_index" in self.record:

@@ -3,8 +3,21 @@
 reconstructor.py        the contract
 pseudo_inverse.py       the video of least energy that explains the capture
 tile_solve.py           uniform intensity within a tile, one unknown per frame
+tikhonov.py             the smoothest video that explains the capture as far as its noise allows
+flutter_deblurring.py   one picture in uniform motion, sharp again by least squares
+mask_registration.py    how the mask truly lies, told by the capture itself
 registration.py         low-resolution frames back to full size, each from where its samples truly lie
+gaussian_mixture.py     the prior over patches of video
+expectation_maximisation.py   how that prior is learnt
+gmm.py                  GMM-MMSE: the mean of all videos that explain the capture under that prior
+gmm_wiener.py           its filters under a tiled code
+gmm_full_mask.py        the same patch by patch, for full-resolution masks and lost samples
+overlapping_patches.py  the weighted mean of patches
+gap.py                  a data step and a denoiser in turns: GAP-TV, ADMM-TV, plug-and-play (priors/: the denoisers)
+optical_flow.py         how far each pixel of one frame has moved in another
 consistency.py          the noise-weighted data step, after any method
+learned.py              networks behind the verbs of every method (networks/: what they are; training/: how they learn)
+weight_file.py          weights and priors on disk
 demosaicing.py          one colour per pixel to three, after the solve of each phase of a mosaic
 metrics.py              PSNR and SSIM, with their conventions named
 """
@@ -19,6 +32,12 @@ if TYPE_CHECKING:
 METHODS = {
     "pseudo-inverse": "recon.pseudo_inverse:PseudoInverse",
     "tile": "recon.tile_solve:TileSolve",
+    "gmm": "recon.gmm:GaussianMixtureMMSE",
+    "tikhonov": "recon.tikhonov:Tikhonov",
+    "flutter-deblurring": "recon.flutter_deblurring:FlutterDeblurring",
+    "gap-tv": "recon.gap:GapTV",
+    "admm-tv": "recon.gap:AdmmTV",
+    "gap": "recon.gap:PlugAndPlay",
 }
 
 

@@ -15,6 +15,7 @@ def reconstruct(
     exposures: str = "",
     response: str | None = None,
     code: str = "",
+    calibrate_mask: bool = False,
 ) -> None:
     """Turn a capture back into video.
 
@@ -34,6 +35,8 @@ def reconstruct(
         How .mkv, .mp4 and PNG are encoded: srgb, gamma:exponent=2.2, none. Default: as the source was.
     code
         Of a capture that does not hold its own: a name or a file.
+    calibrate_mask
+        Estimate first how the mask truly lies (shift, rotation, scale, blur, contrast) from the capture itself, and say it.
     """
     import recon
     from c2b import codes
@@ -51,11 +54,22 @@ def reconstruct(
         taken = taken[part]
     if not len(taken):
         raise Refusal(f"--exposures {exposures} leaves none of the exposures of {capture}")
+    if calibrate_mask:
+        from recon.mask_registration import register
+
+        found = register(taken)
+        taken = found.capture
+        print(f"mask: {found}")
     label = method + " --consistent" * consistent
-    made = Reconstruction(taken, recon.make(method, consistent=consistent), label, capture)
+    solver = recon.make(method, consistent=consistent)
+    made = Reconstruction(taken, solver, label, capture)
     write_video(video, made, response=response or taken.record.get("response", "none"), progress=progress)
     lost = loss(video, made)
     print(
         f"{video}: {counted(len(made), 'frame')} of {made.height}x{made.width} from {counted(len(taken), 'exposure')} by {label}"
         f"{f'; {lost}' if lost else ''}"
     )
+    for further in solver.also:
+        if further == "noise_gain":
+            gain, of_open_shutter = getattr(solver, further)(taken[:1])[0]
+            print(f"noise gain {gain:.3g}; of a shutter open throughout {of_open_shutter:.3g}")

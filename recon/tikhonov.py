@@ -1,0 +1,187 @@
+"""Tikhonov: of all videos that explain the capture as far as its noise allows, the one that changes least over space and time.
+
+======  ==============================================================================  ====================
+symbol  meaning                                                                         shape
+======  ==============================================================================  ====================
+x       the frames; those of all exposures in a row where exposures share frames        (T, H, W)
+A       exposure, `Sensor.expose`                                                       to (N, B, H, W)
+Sigma   variance of the charge y; infinite where saturated, so that 1 / Sigma is zero   (N, B, H, W)
+L       l_xy Dx^T Dx + l_xy Dy^T Dy + l_t Dt^T Dt, differences between neighbours       T x T, H x H, W x W
+c       the diagonal of L inside the video, 4 l_xy + 2 l_t
+======  ==============================================================================  ====================
+
+    x = argmin (y - A x)^T Sigma^-1 (y - A x) + l_xy |grad_xy x|^2 + l_t |d/dt x|^2  =  (A^T Sigma^-1 A + L)^-1 A^T Sigma^-1 y
+
+l is 1 over the variance of the difference between neighbours, so that noise and smoothness weigh against each other in one unit. Solved
+matrix-free by conjugate gradients. The preconditioner takes L as c, and what is left is inverted by Woodbury's identity:
+
+    (A^T Sigma^-1 A + c)^-1 = (1 - A^T (A A^T + c Sigma)^-1 A) / c
+
+with the row sums of A A^T for A A^T itself. For one bucket and for two that share no frame, that is the same, and since nothing in A is
+negative it is never too small, so that the preconditioner stays positive for any sensor. (Tikhonov, "Solution of incorrectly formulated
+problems and the regularization method", Soviet Mathematics 4, 1963.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from recon.reconstructor import Reconstructor, in_colour
+from sensors.capture import Capture
+from sensors.kernel import FLAGS, rows
+from sensors.refusal import Refusal
+from sensors.sensor import Sensor
+
+Operator = Callable[[NDArray], NDArray]
+
+#: Variance that is always added to the charge, in white sub-exposures squared: exact data would stop conjugate gradients.
+ROUNDING = 1e-6
+
+#: By this part the row sums are enlarged: what the preconditioner takes from 1 leaves more than the rounding of float32.
+FLOAT32 = np.float32(1e-5)
+
+
+class Tikhonov(Reconstructor):
+    """Smoothness as the only prior, for any sensor and code; exposures that share frames are solved together.
+
+    Parameters
+    ----------
+    spatial : float
+        l_xy, 1 / variance of the difference between neighbouring pixels, 1 = white.
+    temporal : float
+        l_t, 1 / variance of the difference between successive frames of a pixel.
+    tolerance : float
+        Conjugate gradients stop when the preconditioned residual, about the step still to go, is this part of x.
+    iterations : int
+        Or after so many steps.
+
+    Raises
+    ------
+    Refusal
+        If both weights are zero, or a setting is out of range.
+    """
+
+    def __init__(self, spatial: float = 40.0, temporal: float = 2.5, tolerance: float = 1e-4, iterations: int = 300) -> None:
+        if not (0 <= spatial < np.inf and 0 <= temporal < np.inf and spatial + temporal > 0):
+            raise Refusal(f"spatial={spatial:g}, temporal={temporal:g}: needed 0 or more, and one of them above 0")
+        if not 0 < tolerance < 1 or iterations < 1:
+            raise Refusal(
+                f"tolerance={tolerance:g}, iterations={iterations}: needed 0 < tolerance < 1 and iterations of 1 or more"
+            )
+        self.spatial = spatial
+        self.temporal = temporal
+        self.tolerance = tolerance
+        self.iterations = iterations
+
+    def reconstruct(self, capture: Capture) -> NDArray[np.float32]:
+        """The video of every exposure; where exposures share frames, of all exposures together."""
+        sensor = capture.sensor
+        if sensor.local or not len(capture):
+            return super().reconstruct(capture)
+        solved = [windows(self._timeline(plane), plane.sensor) for plane in capture.planes()]
+        return np.stack([in_colour([plane[n] for plane in solved], sensor) for n in range(len(capture))])
+
+    def solve(self, capture: Capture) -> NDArray[np.float32]:
+        """The frames (T, H, W) of one exposure."""
+        return self._timeline(capture)
+
+    def smoothest(self, sensor: Sensor, charge: NDArray[np.float32], variance: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The minimum of the equation above.
+
+        Parameters
+        ----------
+        sensor : Sensor
+        charge, variance : ndarray of float32, (N, B, H, W)
+            y, which may be anything of that shape, and Sigma.
+
+        Returns
+        -------
+        ndarray of float32, (period (N - 1) + T, H, W)
+            All that the exposures see, in a row.
+        """
+        variance = variance + np.float32(ROUNDING)
+        precision = 1 / variance
+        c = np.float32(4 * self.spatial + 2 * self.temporal)
+        gram = expose_timeline(expose_timeline_adjoint(np.ones_like(charge), sensor), sensor)
+        woodbury = 1 / (gram * (1 + FLOAT32) + c * variance)
+        start = expose_timeline_adjoint(woodbury * charge, sensor)  # the preconditioner, applied to A^T Sigma^-1 y
+
+        def normal(x: NDArray) -> NDArray:
+            return expose_timeline_adjoint(precision * expose_timeline(x, sensor), sensor) + self._roughness(x)
+
+        def precondition(r: NDArray) -> NDArray:
+            return (r - expose_timeline_adjoint(woodbury * expose_timeline(r, sensor), sensor)) / c
+
+        return self._conjugate_gradients(normal, precondition, expose_timeline_adjoint(precision * charge, sensor), start)
+
+    def _conjugate_gradients(self, normal: Operator, precondition: Operator, b: NDArray, x: NDArray) -> NDArray:
+        """x with ``normal(x)`` = b, from the x given."""
+        r = b - normal(x)
+        z = precondition(r)
+        p, rz = z.copy(), np.vdot(r, z)
+        for _ in range(self.iterations):
+            if np.vdot(z, z) <= self.tolerance**2 * np.vdot(x, x):
+                break
+            q = normal(p)
+            alpha = rz / np.vdot(p, q)
+            x += alpha * p
+            r -= alpha * q
+            z = precondition(r)
+            rz, before = np.vdot(r, z), rz
+            p = z + rz / before * p
+        return x
+
+    def _timeline(self, capture: Capture) -> NDArray[np.float32]:
+        return self.smoothest(capture.sensor, capture.charge, capture.variance)
+
+    def _roughness(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """L x, (T, H, W)."""
+        out = np.empty_like(x)
+        rows(_laplacian, x.shape[1], x, np.float32(self.spatial), np.float32(self.temporal), out, work=x.size)
+        return out
+
+
+def windows(timeline: NDArray, sensor: Sensor) -> NDArray:
+    """What each exposure sees of the frames of all of them in a row, (N, T, H, W)."""
+    count = sensor.exposures_in(len(timeline))
+    if count == 1:
+        return timeline[None]
+    return np.stack([timeline[n * sensor.period : n * sensor.period + sensor.frames] for n in range(count)])
+
+
+def expose_timeline(timeline: NDArray, sensor: Sensor) -> NDArray:
+    """Charge (N, B, H, W) of all exposures. The adjoint is `expose_timeline_adjoint`."""
+    return sensor.expose(windows(timeline, sensor))
+
+
+def expose_timeline_adjoint(charge: NDArray, sensor: Sensor) -> NDArray:
+    """A^T of charge (N, B, H, W), added up where exposures share frames. The adjoint of `expose_timeline`."""
+    seen = sensor.adjoint(charge)
+    if len(seen) == 1:
+        return seen[0]
+    timeline = np.zeros(((len(seen) - 1) * sensor.period + sensor.frames, *seen.shape[2:]), seen.dtype)
+    for n, window in enumerate(seen):
+        timeline[n * sensor.period : n * sensor.period + sensor.frames] += window
+    return timeline
+
+
+@numba.njit(**FLAGS)
+def _laplacian(x, spatial, temporal, out, first, last):
+    """out = L x; what would lie beyond the border is as the border, so that it adds nothing."""
+    T, H, W = x.shape
+    for t in range(T):
+        for i in range(first, last):
+            here, o = x[t, i], out[t, i]
+            above, below = x[t, max(i - 1, 0)], x[t, min(i + 1, H - 1)]
+            before, after = x[max(t - 1, 0), i], x[min(t + 1, T - 1), i]
+            two = np.float32(2)
+            for j in range(W):
+                o[j] = spatial * (two * here[j] - above[j] - below[j]) + temporal * (two * here[j] - before[j] - after[j])
+            for j in range(1, W):
+                o[j] += spatial * (here[j] - here[j - 1])
+            for j in range(W - 1):
+                o[j] += spatial * (here[j] - here[j + 1])
