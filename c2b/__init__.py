@@ -6,11 +6,14 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     video/                   high-speed video in and out, one file per format
     scenes/                  procedural scenes with a known answer
     captures/                capture files, one file per format
-    comparison.py            a reconstruction beside its truth
+    comparison.py comparison_table.py    videos x cameras x methods, and the table that it gives
+    alignment.py             a reconstruction beside its truth
     criteria.py              what a code is worth before any picture is taken with it
     calibration_folder.py    a folder of darks and flats to a sensor file
     sensor_file.py           measured sensors: numbers with intervals, and maps
-    pixel_packing.py         10 and 12 bit pixels in bytes
+    training_clips.py        folders of recordings and photographs to what methods learn from
+    training_log.py          how a training went
+    pixel_packing.py         10 and 12 bit pixels in bytes; pixel_unpacking.py, the same compiled
     streaming.py             a recording of any length to a capture file, in constant memory
     demonstration.py         what c2b demo shows
     plots/ report/           pictures and pages

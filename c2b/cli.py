@@ -23,6 +23,7 @@ COMMANDS = (
     "reconstruct",
     "score",
     "compare",
+    "train",
     "plot",
     "info",
     "list",

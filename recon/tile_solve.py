@@ -153,7 +153,7 @@ class TileSolve(Reconstructor):
         self, sensor: Sensor, charge: NDArray, variance: NDArray | None, tile: tuple[int, int]
     ) -> tuple[NDArray[np.float32], tuple[int, int], NDArray, NDArray]:
         used = self._used(sensor)
-        shares = _shares_on_pixels(sensor, charge.shape[1:])[:used]
+        shares = shares_on_pixels(sensor, charge.shape[1:])[:used]
         count = shares.sum(1)
         noise: NDArray | float = 0.0
         if variance is not None:
@@ -288,7 +288,7 @@ def centroids_of(response: NDArray) -> NDArray:
     return np.stack([row.clip(0, p - 1), column.clip(0, q - 1)], 1).round(6)
 
 
-def _shares_on_pixels(sensor: Sensor, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def shares_on_pixels(sensor: Sensor, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """A = M S of every pixel, (B, T, H, W)."""
     (height, width), (row, column) = shape, sensor.origin
     shares = sensor.exposure[..., (np.arange(height) + row) % sensor.exposure.shape[-2], :]

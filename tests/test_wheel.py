@@ -13,12 +13,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 OUTSIDE = """
-import c2b, recon, sensors
+import c2b, numpy, recon, sensors
 from c2b import codes
 from c2b.report.page import write_page
 assert "site" in c2b.__file__, c2b.__file__
 sensor = sensors.make("cep-2019:white=20", codes.make("impulse"))
 assert sensor.readout.white == 20
+wall = sensors.make("two-bucket", codes.make("impulse")).capture(numpy.full((9, 12, 15), 0.5, "f4"), seed=0)
+assert abs(recon.make("gmm").reconstruct(wall) - 0.5).max() < 0.01
 write_page("index.html", title="from the wheel", sections=[])
 """
 
@@ -36,7 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_works_outside_the_checkout(site, tmp_path):
-    surroundings = {**os.environ, "PYTHONPATH": str(site)}
+    surroundings = {**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", OUTSIDE], cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=120
     )

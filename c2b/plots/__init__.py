@@ -7,6 +7,7 @@
     strip.py            chosen frames of the truth, the capture and each method
     error_map.py        where and by how much each method errs
     psnr_curve.py       PSNR of every frame
+    training_curve.py   how a training went
     animation.py        videos side by side, looping, as GIF or PNG
     contact_sheet.py    rows of labelled images, of which strip and error map are made
     figure_style.py     type, colour and the sheet on which everything is laid out, in inches
