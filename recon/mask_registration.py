@@ -3,7 +3,7 @@
 ======  ==========================================================================  ====================
 symbol  meaning                                                                     shape
 ======  ==========================================================================  ====================
-p       shift (down, right), rotation, scale, blur, transmission closed and open    (P,)
+p       shift, rotation, scale, blur, sharpness, transmission closed and open       (P,)
 A       exposure under the mask moved by p                                          to (N, B, H, W)
 L       roughness of the scene, as in `recon.tikhonov`: x ~ Normal(0, s L^-1)
 Sigma   variance of the charge y, and a floor for what no smooth scene explains     (N, B, H, W)
@@ -20,7 +20,7 @@ The likelihood of y, once the scene is integrated out, has the score and (of p i
 
 The second term of g estimates trace(K dA/dp), the derivative of log det C / 2 (Hutchinson, "A stochastic estimator of the trace of the
 influence matrix", 1989): without it a mask that lets more light through always seems likelier. Each step is p + H^-1 g; first the
-whole-pixel shift of least y . u is looked up, then steps are taken in the middle of the frame, and then further out, where
+shift of least y . u is looked up to half a pixel, then steps are taken in the middle of the frame, and then further out, where
 rotation and scale move the mask more. Eliminating the scene from a separable problem is variable projection (Golub and Pereyra, SIAM
 J. Numer. Anal. 10, 1973). Standard errors are those of the sandwich H^-1 (sum of g g^T over blocks) H^-1, which holds for scenes
 that are not Gaussian, too.
@@ -72,7 +72,7 @@ FLOOR = np.float32(1e-4)
 #: Sides of the middle of the frame in which the steps are taken one after another; the last is limited by the frame.
 SIDES = (96, 256, 2**20)
 
-#: The whole-pixel shift is looked up in a part of this side.
+#: The first shift is looked up in a part of this side.
 COARSE_SIDE = 64
 
 #: Side of the blocks whose scores count as independent.
@@ -85,7 +85,6 @@ OTHER_MISFIT = 0.1
 
 #: Steps end when each is below this part of its standard error.
 CLOSE_ENOUGH = 0.1
-
 
 Position = dict[str, float]
 
@@ -139,7 +138,7 @@ def register(capture: Capture, *, reach: int = 2, exposures: int = 2) -> MaskReg
     Raises
     ------
     Refusal
-        If the code is the same for all pixels.
+        If the code is the same for all pixels, or the capture holds no light.
     """
     sensor = capture.sensor
     if max(sensor.tile) == 1:
@@ -157,6 +156,7 @@ def register(capture: Capture, *, reach: int = 2, exposures: int = 2) -> MaskReg
         p = p | {name: PARAMETERS[name].nominal for name in untold}
         p, errors = _maximise(_Middle(looked_at, SIDES[-1]), p, [name for name in names if name not in untold])
     if not _likelier(_Middle(looked_at, SIDES[-1]), on_paper, p, names):
+        errors = {name: float(np.hypot(error, p[name] - on_paper[name])) for name, error in errors.items()}
         p = on_paper
     record = {**capture.record, "mask_registration": {name: [p[name], error] for name, error in errors.items()}}
     corrected = with_mask(sensor, capture.images.shape[2:4], p)
@@ -286,6 +286,8 @@ def _maximise(middle: _Middle, p: Position, names: list[str]) -> tuple[Position,
     length = 1.0
     for _ in range(MOST_STEPS):
         found, data_term, chance_term = middle.score(p | _named(names, tried), names)
+        if not found > 0:
+            raise Refusal("the capture is dark or saturated all over: nothing tells where its mask lies")
         s = found / middle.size
         if not misfit or abs(np.log(found / informed)) > OTHER_MISFIT:
             information, informed = middle.information(p | _named(names, tried), names), found

@@ -101,7 +101,9 @@ def needs_local(sensor: Sensor, method: str) -> str:
     """Why a method that takes pixels and exposures apart cannot serve the sensor; empty if it can."""
     if sensor.local:
         return ""
-    return f"{method} takes exposures apart, and those of this sensor share frames; use tikhonov or pseudo-inverse, without --consistent"
+    return (
+        f"{method} takes exposures apart, and those of this sensor share frames; use tikhonov or pseudo-inverse, not --consistent"
+    )
 
 
 def apply_to_exposures(method: Callable[[Capture], Any], capture: Capture) -> NDArray:

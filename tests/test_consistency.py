@@ -168,7 +168,7 @@ def test_a_method_keeps_its_verbs_behind_the_step(tmp_path):
             self.asked += ("fit",)
             return self
 
-        def save(self, path):
+        def save(self, path, card=None):
             self.asked += ("save",)
 
         def load(self, path):

@@ -9,6 +9,8 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 import recon
 import sensors
 from c2b import codes
+from c2b.captures import format_of
+from c2b.cli import main
 from recon.flutter_deblurring import FlutterDeblurring
 from recon.metrics import psnr
 from sensors.readout import Readout
@@ -45,6 +47,14 @@ def test_the_noise_gain_is_the_published_one():
         capture = sensors.make(kind, RASKAR).capture(np.zeros((104, 4, 70)), seed=0)
         found = FlutterDeblurring().noise_gain(capture)
         assert np.allclose(found, [[gain, 1.608]] * 2, atol=0.001)
+
+
+def test_the_command_line_says_the_noise_gain(tmp_path, capsys):
+    path = tmp_path / "c.c2b.ome.tif"
+    capture = sensors.make("flutter-shutter", RASKAR).capture(np.zeros((52, 4, 70), np.float32), seed=0)
+    format_of(path).write(path, capture.sensor, capture.images, 1, capture.record)
+    assert main(["reconstruct", str(path), str(tmp_path / "v.npy"), "--method", "flutter-deblurring:length=52"]) == 0
+    assert "noise gain 0.332; of a shutter open throughout 1.61" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("angle", [0, 90, 180, 270, -90, 360])

@@ -11,6 +11,9 @@ from scipy.ndimage import gaussian_filter, shift
 import recon
 import sensors
 from c2b import codes
+from c2b.captures import format_of
+from c2b.cli import main
+from c2b.video.recording import open_recording
 from recon.mask_registration import PARAMETERS, _Middle, register, with_mask
 from recon.metrics import psnr
 from sensors.capture import Capture
@@ -53,8 +56,9 @@ def quality(images, sensor, video, method="tikhonov"):
     return psnr(recon.make(method).reconstruct(Capture(images, sensor, {}))[0].clip(0, 1), video, data_range=1)
 
 
-@pytest.mark.parametrize("kind", ["coded-pixel", "two-bucket"])
-@pytest.mark.parametrize("name", OFF)
+@pytest.mark.parametrize(
+    ("kind", "name"), [*(("coded-pixel", name) for name in OFF), ("two-bucket", "contrast"), ("two-bucket", "all")]
+)
 def test_what_is_off_is_found_and_its_loss_made_good(name, kind):
     video = film()
     sensor = sensors.make(kind, MASK)
@@ -146,10 +150,24 @@ def test_what_was_found_is_said_and_written_down():
     assert json.loads(json.dumps(found.capture.record))["mask_registration"]["down"][0] == found.value["down"]
 
 
+def test_the_command_line_says_what_it_found(tmp_path, capsys):
+    capture, _ = taken_with(sensors.make("coded-pixel", MASK), OFF["shift"], film())
+    path, video = tmp_path / "c.c2b.ome.tif", tmp_path / "v.npy"
+    format_of(path).write(path, capture.sensor, capture.images, 1, capture.record)
+    assert main(["reconstruct", str(path), str(video), "--method", "tikhonov", "--calibrate-mask"]) == 0
+    assert capsys.readouterr().out.startswith("mask: +0.50")
+    assert "mask_registration" in open_recording(video).record
+
+
 def test_one_code_for_all_pixels_cannot_be_off():
     sensor = sensors.make("flutter-shutter", codes.make("flutter:chips=1101"))
     with pytest.raises(Refusal, match="same for all pixels"):
         register(sensor.capture(np.ones((4, 8, 9)), seed=0))
+
+
+def test_a_dark_capture_tells_nothing():
+    with pytest.raises(Refusal, match="nothing tells where its mask lies"):
+        register(sensors.make("coded-pixel", MASK).capture(np.zeros((6, H, W)), seed=0))
 
 
 @pytest.mark.parametrize(("scene", "resampling"), [("kobe32", 1), ("crash32", 3)], ids=["kobe, square cells", "crash, splines"])

@@ -10,8 +10,8 @@ import pytest
 import recon
 import sensors
 from c2b import codes, streaming
-from c2b.captures import read_capture, write_capture
 from c2b.alignment import matched
+from c2b.captures import read_capture, write_capture
 from c2b.scenes.as_recording import SceneRecording
 from c2b.video.recording import open_recording
 from c2b.video.writing import write_video

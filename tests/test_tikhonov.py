@@ -10,6 +10,7 @@ import pytest
 import recon
 import sensors
 from c2b import codes
+from c2b.streaming import Reconstruction
 from recon.metrics import psnr
 from recon.tikhonov import ROUNDING, Tikhonov
 from sensors.capture import Capture
@@ -81,6 +82,16 @@ def test_exposures_that_share_frames_are_solved_together_and_agree_on_them():
     assert np.array_equal(found[0, 5:], found[1, :3]) and np.array_equal(found[1, 5:], found[2, :3])
     alone = Tikhonov().reconstruct(OVERLAPPING.capture(video[:8], seed=0))
     assert not np.allclose(found[0], alone[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("method", ["tikhonov", "pseudo-inverse"])
+def test_a_file_shows_what_exposures_share_once(method):
+    video = np.random.default_rng(1).random((18, H, W), np.float32)
+    capture = OVERLAPPING.capture(video, seed=0)
+    shown = Reconstruction(capture, recon.make(method))
+    together = recon.make(method).reconstruct(capture)
+    assert shown.shape == (18, H, W) and shown.record["frame_index"] == [list(range(18))]
+    assert np.array_equal(shown[:], np.concatenate([together[0, :5], together[1, :5], together[2]]))
 
 
 def test_together_is_closer_to_the_truth_than_apart():

@@ -82,6 +82,7 @@ def test_what_is_learnt_serves_a_capture(capsys):
     assert np.load("r.npy").shape == (8, 44, 50)
     _, document = recon.weight_file.read("w.safetensors", "gmm")
     assert document["patch"] == [4, 8, 8] and document["clips"] == 5 and document["code_spec"] == CODE
+    assert document["settings"].items() >= {"components": 3, "rank": 8, "patches": 320, "seed": 0, "stride": 2}.items()
 
 
 def test_the_log_has_a_row_for_each_iteration():

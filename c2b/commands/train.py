@@ -90,6 +90,7 @@ def train(
 
 def _learn(learner: Reconstructor, label: str, weights: Path, card: dict[str, Any], **given: Any) -> None:
     """Train, or go on with a training; then weights, log and curve are there and the checkpoint is not."""
+    import inspect
     from time import process_time
 
     from c2b import plots
@@ -103,7 +104,8 @@ def _learn(learner: Reconstructor, label: str, weights: Path, card: dict[str, An
     with _reporting(log) as report:
         learner.fit(**given, report=report, checkpoint=checkpoint)
     spent = process_time() - began
-    learner.save(weights, {**card, "cpu_seconds": round(spent), "resumed": resumed})
+    made_with = {name: getattr(learner, name) for name in inspect.signature(type(learner)).parameters}
+    learner.save(weights, {**card, "settings": made_with, "cpu_seconds": round(spent), "resumed": resumed})
     checkpoint.unlink(missing_ok=True)
     if log.rows:
         plots.save(training_figure(log.rows, title=label, subtitle=weights.name), weights.with_suffix(".png"))

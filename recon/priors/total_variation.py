@@ -6,7 +6,7 @@ symbol  meaning                                                       shape
 f       the given video                                               (T, H, W)
 w       weight of the total variation, irradiance                     ()
 m       weight of differences in time against those in space          ()
-p       dual variable: down, right and, times m, in time              (2|3, T, H, W)
+p       dual variable: down, right and in time                             (2|3, T, H, W)
 D       forward differences, zero across the border                   f -> p
 ======  ============================================================  =============
 
@@ -79,10 +79,8 @@ class TotalVariation(Denoiser):
         self._dual: list[NDArray[np.float32]] | None = None
 
     def guided_by(self, video: NDArray[np.float32]) -> TotalVariation:
-        """The same with a p of its own, for videos of this shape."""
-        if not self.warm:
-            return self
-        guided = TotalVariation(self.weight, self.time, self.coupled, self.iterations)
+        """The same with room for p of its own, for videos of this shape."""
+        guided = TotalVariation(self.weight, self.time, self.coupled, self.iterations, self.warm)
         guided._dual = self._from_zero(video.shape)
         return guided
 
@@ -96,8 +94,10 @@ class TotalVariation(Denoiser):
         weight, time, tau = (np.float32(value) for value in (chosen, self.time, 1 / (8 + 4 * self.time**2)))
         dual = self._from_zero(f.shape) if self._dual is None else self._dual
         if not self._joint:
-            rows(_frame_by_frame, len(f), f, weight, tau, self.iterations, dual[0], x, work=f.size * self.iterations)
+            rows(_frame_by_frame, len(f), f, weight, tau, self.iterations, self.warm, dual[0], x, work=f.size * self.iterations)
             return x
+        if not self.warm:
+            dual[0].fill(0)
         for _ in range(self.iterations):
             rows(_gradient_step, f.shape[1], f, weight, tau, time, self.coupled, *dual, work=2 * dual[0].size)
             dual.reverse()
@@ -109,8 +109,11 @@ class TotalVariation(Denoiser):
         return self.coupled or self.time > 0
 
     def _from_zero(self, shape: tuple[int, ...]) -> list[NDArray[np.float32]]:
-        """p, and where it is not changed in place room for the next."""
-        return [np.zeros((3 if self.time else 2, *shape), np.float32) for _ in range(1 + self._joint)]
+        """p and, where it does not change in place, room for the next, row by row: (H + 1, 2|3, T, W); else (T, 2, H, W)."""
+        T, H, W = shape
+        if not self._joint:
+            return [np.zeros((T if self.warm else 0, 2, H, W), np.float32)]
+        return [np.zeros((H + 1, 3 if self.time else 2, T, W), np.float32) for _ in range(2)]
 
 
 def total_variation(video: NDArray, time: float = 0.0, coupled: bool = False) -> float:
@@ -126,13 +129,16 @@ def total_variation(video: NDArray, time: float = 0.0, coupled: bool = False) ->
 
 
 @numba.njit(**FAST_FLAGS)
-def _frame_by_frame(f, w, tau, iterations, p, x, first, last):
-    """x = argmin of frames first .. last, one after the other; p changes in place."""
+def _frame_by_frame(f, w, tau, iterations, warm, p, x, first, last):
+    """x = argmin of frames first .. last, one after the other; p changes in place, or one p that begins from zero serves all."""
     _, H, W = f.shape
     none, per_weight = np.zeros(W, np.float32), np.float32(1) / w
     z, below = np.empty(W + 1, np.float32), np.empty(W + 1, np.float32)
+    cold = np.empty((2, 0 if warm else H, W), np.float32)
     for t in range(first, last):
-        p1, p2 = p[0, t], p[1, t]
+        p1, p2 = (p[t, 0], p[t, 1]) if warm else (cold[0], cold[1])
+        if not warm:
+            cold[:] = 0
         for _ in range(iterations):
             _direction(f[t, 0], per_weight, none, p1[0], p2[0], z)
             for i in range(H):
@@ -184,20 +190,14 @@ def _gradient_step(f, w, tau, time, coupled, p, q, first, last):
         for t in range(T):
             if not coupled:
                 square[:] = 0
-            for j in range(W):
-                a = p[0, t, i, j] + tau * (below[t, j] - z[t, j])
-                b = p[1, t, i, j] + tau * (z[t, j + 1] - z[t, j])
-                square[j] += a * a + b * b
-                q[0, t, i, j], q[1, t, i, j] = a, b
+            _ascend(z[t], below[t], tau, p[i, 0, t], p[i, 1, t], q[i, 0, t], q[i, 1, t], square)
             if not coupled:
-                _shrink(square, q[0, t, i], q[1, t, i])
+                _shrink(square, q[i, 0, t], q[i, 1, t])
             if time > 0 and t + 1 < T:
-                for j in range(W):
-                    c = p[2, t, i, j] + tau * time * (z[t + 1, j] - z[t, j])
-                    q[2, t, i, j] = min(max(c, np.float32(-1)), np.float32(1))
+                _ascend_in_time(z[t], z[t + 1], tau * time, p[i, 2, t], q[i, 2, t])
         if coupled:
             for t in range(T):
-                _shrink(square, q[0, t, i], q[1, t, i])
+                _shrink(square, q[i, 0, t], q[i, 1, t])
         z, below = below, z
 
 
@@ -215,16 +215,40 @@ def _primal(f, w, time, p, x, first, last):
 
 @numba.njit(**FAST_FLAGS)
 def _directions(f, per_weight, time, p, i, z):
-    """z of row i of every frame."""
-    T, _, W = f.shape
-    none = np.zeros(W, np.float32)
-    for t in range(T):
-        _direction(f[t, i], per_weight, p[0, t, i - 1] if i else none, p[0, t, i], p[1, t, i], z[t])
+    """z of row i of every frame. Row -1 of p, and frame -1 of p in time, are never written and stay zero."""
+    for t in range(f.shape[0]):
+        _direction(f[t, i], per_weight, p[i - 1, 0, t], p[i, 0, t], p[i, 1, t], z[t])
         if time > 0:
-            before = p[2, t - 1, i] if t else none
-            for j in range(W):
-                z[t, j] -= time * (before[j] - p[2, t, i, j])
-            z[t, W] = z[t, W - 1]
+            _add_time(time, p[i, 2, t - 1], p[i, 2, t], z[t])
+
+
+@numba.njit(**FAST_FLAGS)
+def _add_time(time, before, p3, z):
+    """z - m (D_t^T p), and once more its last value."""
+    for j in range(p3.size):
+        z[j] += time * (p3[j] - before[j])
+    z[p3.size] = z[p3.size - 1]
+
+
+# Loops of few arrays: LLVM vectorises none that needs more than eight comparisons to prove that its arrays do not overlap.
+
+
+@numba.njit(**FAST_FLAGS)
+def _ascend(z, below, tau, p1, p2, a, b, square):
+    """(a, b) = p + tau D z, and the square of its modulus added to what is there."""
+    for j in range(a.size):
+        a[j] = p1[j] + tau * (below[j] - z[j])
+    for j in range(b.size):
+        b[j] = p2[j] + tau * (z[j + 1] - z[j])
+    for j in range(a.size):
+        square[j] += a[j] * a[j] + b[j] * b[j]
+
+
+@numba.njit(**FAST_FLAGS)
+def _ascend_in_time(z, later, step, p3, c):
+    """c = p3 + tau m D_t z, cut to [-1, 1]."""
+    for j in range(c.size):
+        c[j] = min(max(p3[j] + step * (later[j] - z[j]), np.float32(-1)), np.float32(1))
 
 
 @numba.njit(**FAST_FLAGS)
