@@ -42,9 +42,7 @@ def upsample(
     """
     starts = [tile_starts(size, side) for size, side in zip(shape, tile, strict=True)]
     where = np.stack([centroids, centroids if last is None else last], -1)
-    matrices = [
-        {(c, d): spline_matrix(starts[axis], c, d, shape[axis]) for c, d in where[:, axis].tolist()} for axis in range(2)
-    ]
+    matrices = [{(c, d): spline_matrix(starts[axis], c, d, shape[axis]) for c, d in where[:, axis].tolist()} for axis in range(2)]
     video = np.empty((len(low), *shape), np.float32)
     for frame, (row, column), out in zip(low.astype(np.float32, copy=False), where.tolist(), video, strict=True):
         np.matmul(matrices[0][*row] @ frame, matrices[1][*column].T, out=out)
