@@ -109,10 +109,10 @@ class TotalVariation(Denoiser):
         return self.coupled or self.time > 0
 
     def _from_zero(self, shape: tuple[int, ...]) -> list[NDArray[np.float32]]:
-        """p and, where it does not change in place, room for the next, row by row: (H + 1, 2|3, T, W); else (T, 2, H, W)."""
+        """p and room for the next one, (H + 1, 2|3, T, W); of frames apart, (T, H + 1, 2, 1, W), it changes in place."""
         T, H, W = shape
         if not self._joint:
-            return [np.zeros((T if self.warm else 0, 2, H, W), np.float32)]
+            return [np.zeros((T if self.warm else 0, H + 1, 2, 1, W), np.float32)]
         return [np.zeros((H + 1, 3 if self.time else 2, T, W), np.float32) for _ in range(2)]
 
 
@@ -126,79 +126,58 @@ def total_variation(video: NDArray, time: float = 0.0, coupled: bool = False) ->
 
 # With z = f / w - D^T p the descent direction is D z, and in the end x = w z. A row needs z of itself and of the next row: two rows of
 # it roll down the frame, so that nothing but p and f goes through memory, and of a single frame nothing leaves the second-level cache.
+# p lies row by row, (H + 1, 2|3, T, W): its last row, and its last frame in time, are never written and stay zero, and stand for what
+# is before the first. Arrays go with their indices to loops of few arrays: views of short rows cost as much as what is done to them,
+# and LLVM vectorises nothing that needs more than eight comparisons to prove that its arrays do not overlap.
 
 
 @numba.njit(**FAST_FLAGS)
-def _frame_by_frame(f, w, tau, iterations, warm, p, x, first, last):
+def _frame_by_frame(f, w, tau, iterations, warm, dual, x, first, last):
     """x = argmin of frames first .. last, one after the other; p changes in place, or one p that begins from zero serves all."""
     _, H, W = f.shape
-    none, per_weight = np.zeros(W, np.float32), np.float32(1) / w
-    z, below = np.empty(W + 1, np.float32), np.empty(W + 1, np.float32)
-    cold = np.empty((2, 0 if warm else H, W), np.float32)
+    per_weight, z = np.float32(1) / w, np.empty((2, W + 1), np.float32)
+    cold = np.zeros((0 if warm else H + 1, 2, 1, W), np.float32)
     for t in range(first, last):
-        p1, p2 = (p[t, 0], p[t, 1]) if warm else (cold[0], cold[1])
+        p = dual[t] if warm else cold
         if not warm:
             cold[:] = 0
         for _ in range(iterations):
-            _direction(f[t, 0], per_weight, none, p1[0], p2[0], z)
+            _direction(f, t, 0, per_weight, p, 0, z, 0)
             for i in range(H):
+                here, below = i % 2, i % 2
                 if i + 1 < H:
-                    _direction(f[t, i + 1], per_weight, p1[i], p1[i + 1], p2[i + 1], below)
-                else:
-                    below[:] = z
-                _project(z, below, tau, p1[i], p2[i])
-                z, below = below, z
+                    below = 1 - here
+                    _direction(f, t, i + 1, per_weight, p, 0, z, below)
+                _project(z, here, below, tau, p, i)
         for i in range(H):
-            _direction(f[t, i], per_weight, p1[i - 1] if i else none, p1[i], p2[i], z)
+            _direction(f, t, i, per_weight, p, 0, z, 0)
             for j in range(W):
-                x[t, i, j] = w * z[j]
-
-
-@numba.njit(**FAST_FLAGS)
-def _direction(f, per_weight, above, p1, p2, z):
-    """z = f / w - D^T p of a row, and once more its last value, past the border."""
-    W = f.size
-    z[0] = per_weight * f[0] - (above[0] - p1[0]) + p2[0]
-    for j in range(1, W):
-        z[j] = per_weight * f[j] - (above[j] - p1[j]) - (p2[j - 1] - p2[j])
-    z[W] = z[W - 1]
-
-
-@numba.njit(**FAST_FLAGS)
-def _project(z, below, tau, p1, p2):
-    """p <- q / max(1, |q|), q = p + tau D z."""
-    one = np.float32(1)
-    for j in range(p1.size):
-        a, b = p1[j] + tau * (below[j] - z[j]), p2[j] + tau * (z[j + 1] - z[j])
-        r = one / np.sqrt(max(a * a + b * b, one))
-        p1[j], p2[j] = a * r, b * r
+                x[t, i, j] = w * z[0, j]
 
 
 @numba.njit(**FAST_FLAGS)
 def _gradient_step(f, w, tau, time, coupled, p, q, first, last):
     """q = p after one step, over all frames of rows first .. last."""
     T, H, W = f.shape
-    z, below = np.empty((T, W + 1), np.float32), np.empty((T, W + 1), np.float32)
-    square, per_weight = np.empty(W, np.float32), np.float32(1) / w
-    _directions(f, per_weight, time, p, first, z)
+    z, square, per_weight = np.empty((2 * T, W + 1), np.float32), np.empty(W, np.float32), np.float32(1) / w
+    _directions(f, first, per_weight, time, p, z, first % 2 * T)
     for i in range(first, last):
+        here, below = i % 2 * T, i % 2 * T
         if i + 1 < H:
-            _directions(f, per_weight, time, p, i + 1, below)
-        else:
-            below[:] = z
+            below = T - here
+            _directions(f, i + 1, per_weight, time, p, z, below)
         square[:] = 0
         for t in range(T):
             if not coupled:
                 square[:] = 0
-            _ascend(z[t], below[t], tau, p[i, 0, t], p[i, 1, t], q[i, 0, t], q[i, 1, t], square)
+            _ascend(z, here + t, below + t, tau, p, q, i, t, square)
             if not coupled:
-                _shrink(square, q[i, 0, t], q[i, 1, t])
+                _shrink(square, q, i, t)
             if time > 0 and t + 1 < T:
-                _ascend_in_time(z[t], z[t + 1], tau * time, p[i, 2, t], q[i, 2, t])
+                _ascend_in_time(z, here + t, tau * time, p, q, i, t)
         if coupled:
             for t in range(T):
-                _shrink(square, q[i, 0, t], q[i, 1, t])
-        z, below = below, z
+                _shrink(square, q, i, t)
 
 
 @numba.njit(**FAST_FLAGS)
@@ -207,55 +186,72 @@ def _primal(f, w, time, p, x, first, last):
     T, _, W = f.shape
     z = np.empty((T, W + 1), np.float32)
     for i in range(first, last):
-        _directions(f, np.float32(1) / w, time, p, i, z)
+        _directions(f, i, np.float32(1) / w, time, p, z, 0)
         for t in range(T):
             for j in range(W):
                 x[t, i, j] = w * z[t, j]
 
 
 @numba.njit(**FAST_FLAGS)
-def _directions(f, per_weight, time, p, i, z):
-    """z of row i of every frame. Row -1 of p, and frame -1 of p in time, are never written and stay zero."""
-    for t in range(f.shape[0]):
-        _direction(f[t, i], per_weight, p[i - 1, 0, t], p[i, 0, t], p[i, 1, t], z[t])
+def _directions(f, i, per_weight, time, p, z, here):
+    """z of row i of every frame, in rows here, here + 1 .. of z."""
+    T, _, W = f.shape
+    for t in range(T):
+        _direction(f, t, i, per_weight, p, t, z, here + t)
         if time > 0:
-            _add_time(time, p[i, 2, t - 1], p[i, 2, t], z[t])
+            before = t - 1 if t else T - 1
+            for j in range(W):
+                z[here + t, j] += time * (p[i, 2, t, j] - p[i, 2, before, j])
+            z[here + t, W] = z[here + t, W - 1]
 
 
 @numba.njit(**FAST_FLAGS)
-def _add_time(time, before, p3, z):
-    """z - m (D_t^T p), and once more its last value."""
-    for j in range(p3.size):
-        z[j] += time * (p3[j] - before[j])
-    z[p3.size] = z[p3.size - 1]
-
-
-# Loops of few arrays: LLVM vectorises none that needs more than eight comparisons to prove that its arrays do not overlap.
-
-
-@numba.njit(**FAST_FLAGS)
-def _ascend(z, below, tau, p1, p2, a, b, square):
-    """(a, b) = p + tau D z, and the square of its modulus added to what is there."""
-    for j in range(a.size):
-        a[j] = p1[j] + tau * (below[j] - z[j])
-    for j in range(b.size):
-        b[j] = p2[j] + tau * (z[j + 1] - z[j])
-    for j in range(a.size):
-        square[j] += a[j] * a[j] + b[j] * b[j]
+def _direction(f, t, i, per_weight, p, s, z, here):
+    """z of row i of frame t, s in p, without time; and once more its last value, past the border."""
+    W = f.shape[2]
+    above = i - 1 if i else p.shape[0] - 1
+    z[here, 0] = per_weight * f[t, i, 0] - (p[above, 0, s, 0] - p[i, 0, s, 0]) + p[i, 1, s, 0]
+    for j in range(1, W):
+        z[here, j] = per_weight * f[t, i, j] - (p[above, 0, s, j] - p[i, 0, s, j]) - (p[i, 1, s, j - 1] - p[i, 1, s, j])
+    z[here, W] = z[here, W - 1]
 
 
 @numba.njit(**FAST_FLAGS)
-def _ascend_in_time(z, later, step, p3, c):
-    """c = p3 + tau m D_t z, cut to [-1, 1]."""
-    for j in range(c.size):
-        c[j] = min(max(p3[j] + step * (later[j] - z[j]), np.float32(-1)), np.float32(1))
+def _project(z, here, below, tau, p, i):
+    """p <- q / max(1, |q|), q = p + tau D z, of one frame."""
+    one = np.float32(1)
+    for j in range(p.shape[3]):
+        a = p[i, 0, 0, j] + tau * (z[below, j] - z[here, j])
+        b = p[i, 1, 0, j] + tau * (z[here, j + 1] - z[here, j])
+        r = one / np.sqrt(max(a * a + b * b, one))
+        p[i, 0, 0, j], p[i, 1, 0, j] = a * r, b * r
 
 
 @numba.njit(**FAST_FLAGS)
-def _shrink(square, a, b):
-    """(a, b) / max(1, |(a, b)|)."""
+def _ascend(z, here, below, tau, p, q, i, t, square):
+    """q = p + tau D z, and the square of its modulus added to what is there."""
+    W = square.size
+    for j in range(W):
+        q[i, 0, t, j] = p[i, 0, t, j] + tau * (z[below, j] - z[here, j])
+    for j in range(W):
+        q[i, 1, t, j] = p[i, 1, t, j] + tau * (z[here, j + 1] - z[here, j])
+    for j in range(W):
+        square[j] += q[i, 0, t, j] * q[i, 0, t, j] + q[i, 1, t, j] * q[i, 1, t, j]
+
+
+@numba.njit(**FAST_FLAGS)
+def _ascend_in_time(z, here, step, p, q, i, t):
+    """q = p + tau m D_t z, cut to [-1, 1]."""
+    for j in range(q.shape[3]):
+        c = p[i, 2, t, j] + step * (z[here + 1, j] - z[here, j])
+        q[i, 2, t, j] = min(max(c, np.float32(-1)), np.float32(1))
+
+
+@numba.njit(**FAST_FLAGS)
+def _shrink(square, q, i, t):
+    """q / max(1, |q|)."""
     one = np.float32(1)
     for j in range(square.size):
         r = one / np.sqrt(max(square[j], one))
-        a[j] *= r
-        b[j] *= r
+        q[i, 0, t, j] *= r
+        q[i, 1, t, j] *= r

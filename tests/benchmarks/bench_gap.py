@@ -34,9 +34,9 @@ def ratios() -> Iterator[Ratio]:
         return x
 
     for name, settings, at_least in (
-        (f"GAP-TV 256x256x8, {TURNS} turns, as by default", {}, 4.5),
-        (f"GAP-TV 256x256x8, {TURNS} turns of {INNER}", {"inner": INNER}, 3),
-        (f"GAP-TV 256x256x8, {TURNS} turns, space and time", {"time": 0.1}, 1),
+        (f"GAP-TV 256x256x8, {TURNS} turns, as by default", {}, 5),
+        (f"GAP-TV 256x256x8, {TURNS} turns of {INNER}", {"inner": INNER}, 4),
+        (f"GAP-TV 256x256x8, {TURNS} turns, space and time", {"time": 0.1}, 1.5),
     ):
         method = GapTV(WEIGHT, accelerated=False, iterations=TURNS, tolerance=0, **settings)
         found = method.reconstruct(capture)[0]
