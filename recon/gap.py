@@ -60,7 +60,7 @@ class PlugAndPlay(Reconstructor):
         A name of `recon.priors.PRIORS` with settings, ``denoiser=tv,denoiser.time=0.3``, or an object of your own.
     start : str, optional
         The method whose estimate comes first; the pseudo-inverse where that cannot serve the capture. By default gap-tv:time=0.3, under
-        noise tikhonov: it fills what a single bucket misses without false edges.
+        noise gap-tv.
     iterations : int
         At most, in each round.
     rounds : int
@@ -131,7 +131,7 @@ class PlugAndPlay(Reconstructor):
 
     def _made(self, ideal: bool) -> tuple[Denoiser, Reconstructor]:
         denoiser = priors.make(self.denoiser) if isinstance(self.denoiser, str) else self.denoiser
-        return denoiser, recon.make(self.start or ("gap-tv:time=0.3" if ideal else "tikhonov"))
+        return denoiser, recon.make(self.start or ("gap-tv:time=0.3" if ideal else "gap-tv"))
 
 
 class GapTV(Reconstructor):

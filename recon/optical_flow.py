@@ -19,10 +19,12 @@ neighbours.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates, uniform_filter
+from scipy.ndimage import gaussian_filter
 
 from sensors.kernel import FLAGS, rows
 
@@ -51,17 +53,27 @@ def optical_flow(first: NDArray, second: NDArray, radius: int = 5) -> NDArray[np
     ndarray of float32, (2, H, W)
         In pixels: rows down, columns right.
     """
-    if min(first.shape) < 2:
-        return np.zeros((2, *first.shape), np.float32)
-    scales = [(np.asarray(first, np.float32), np.asarray(second, np.float32))]
-    while min(scales[-1][0].shape) >= 2 * COARSEST:
-        scales.append(tuple(gaussian_filter(frame, 1.0)[::2, ::2] for frame in scales[-1]))
-    flow = np.zeros((2, *scales[-1][0].shape), np.float32)
-    for one, other in reversed(scales):
+    return flow_between(pyramid(first), pyramid(second), radius)
+
+
+def pyramid(frame: NDArray) -> list[NDArray[np.float32]]:
+    """A frame (H, W) at scales from fine to coarse, each half the one before."""
+    scales = [np.ascontiguousarray(frame, np.float32)]
+    while min(scales[-1].shape) >= 2 * COARSEST:
+        scales.append(np.ascontiguousarray(gaussian_filter(scales[-1], 1.0)[::2, ::2]))
+    return scales
+
+
+def flow_between(first: Sequence[NDArray], second: Sequence[NDArray], radius: int = 5) -> NDArray[np.float32]:
+    """`optical_flow` of two frames whose pyramids are at hand, as where each has several neighbours."""
+    flow = np.zeros((2, *first[-1].shape), np.float32)
+    if min(first[0].shape) < 2:
+        return flow
+    for one, other in zip(reversed(first), reversed(second), strict=True):
         if flow.shape[1:] != one.shape:
             flow = _doubled(flow, one.shape)
         for _ in range(STEPS):
-            flow = _step(one, other, flow, 2 * radius + 1)
+            flow = _step(one, other, flow, radius)
     return flow
 
 
@@ -80,21 +92,94 @@ def warp(frame: NDArray, flow: NDArray) -> NDArray[np.float32]:
     return moved
 
 
-def _step(one: NDArray, other: NDArray, flow: NDArray, window: int) -> NDArray[np.float32]:
-    moved = warp(other, flow)
-    down, right = np.gradient((one + moved) / 2)
-    rest = moved - one - down * flow[0] - right * flow[1]
-    products = down * down, down * right, right * right, down * rest, right * rest, *flow
-    dd, dr, rr, d, r, *near = (uniform_filter(product, window) for product in products)
-    dd, rr, d, r = dd + LEAST_TEXTURE, rr + LEAST_TEXTURE, LEAST_TEXTURE * near[0] - d, LEAST_TEXTURE * near[1] - r
-    determinant = dd * rr - dr * dr
-    return np.stack([(rr * d - dr * r) / determinant, (dd * r - dr * d) / determinant])
+def _step(one: NDArray, other: NDArray, flow: NDArray, radius: int) -> NDArray[np.float32]:
+    (H, W), moved, better = one.shape, warp(other, flow), np.empty_like(flow)
+    across = np.empty((H, 7, W), np.float32)
+    work = 8 * across.size
+    rows(_products, H, np.ascontiguousarray(one), moved, flow, radius, across, work=work)
+    rows(_solve, H, across, radius, better, work=work)
+    return better
 
 
 def _doubled(flow: NDArray, shape: tuple[int, int]) -> NDArray[np.float32]:
     """The flow on a frame of twice the size, in its pixels."""
-    where = np.meshgrid(np.arange(shape[0]) / 2, np.arange(shape[1]) / 2, indexing="ij")
-    return np.stack([2 * map_coordinates(part, where, order=1, mode="nearest") for part in flow]).astype(np.float32)
+    flow = 2 * flow
+    for axis in (1, 2):
+        flow = np.repeat(flow, 2, axis)
+        between = np.moveaxis(flow, axis, 0)[1:-1]
+        between[::2] = (between[::2] + between[1::2]) / 2
+    return np.ascontiguousarray(flow[:, : shape[0], : shape[1]])
+
+
+@numba.njit(**FLAGS)
+def _products(one, moved, flow, radius, across, first, last):
+    """g g^T (3), g (J - I - g . u) (2) and u (2) of each pixel, summed over the columns of the window; frames go on mirrored."""
+    H, W = one.shape
+    padded = np.empty((7, W + 2 * radius), np.float32)
+    half = np.float32(0.5)
+    for i in range(first, last):
+        above, below = max(i - 1, 0), min(i + 1, H - 1)
+        per_row = half / np.float32(max(below - above, 1))
+        for j in range(W):
+            left, right = max(j - 1, 0), min(j + 1, W - 1)
+            per_column = half if right - left == 1 else half * half
+            g = per_row * (one[below, j] + moved[below, j] - one[above, j] - moved[above, j])
+            h = per_column * (one[i, right] + moved[i, right] - one[i, left] - moved[i, left])
+            u, v = flow[0, i, j], flow[1, i, j]
+            rest = moved[i, j] - one[i, j] - g * u - h * v
+            k = radius + j
+            padded[0, k], padded[1, k], padded[2, k] = g * g, g * h, h * h
+            padded[3, k], padded[4, k], padded[5, k], padded[6, k] = g * rest, h * rest, u, v
+        for k in range(7):
+            for j in range(radius):
+                padded[k, radius - 1 - j] = padded[k, radius + min(j, W - 1)]
+                padded[k, radius + W + j] = padded[k, radius + max(W - 1 - j, 0)]
+            _row_of_sums(padded, k, radius, across, i)
+
+
+@numba.njit(**FLAGS)
+def _row_of_sums(padded, k, radius, across, i):
+    W = across.shape[2]
+    for j in range(W):
+        across[i, k, j] = padded[k, j]
+    for d in range(1, 2 * radius + 1):
+        for j in range(W):
+            across[i, k, j] += padded[k, j + d]
+
+
+@numba.njit(**FLAGS)
+def _solve(across, radius, flow, first, last):
+    """The flow from the sums over columns."""
+    H, _, W = across.shape
+    sums = np.empty((7, W), np.float32)
+    share = np.float32(1) / np.float32((2 * radius + 1) ** 2)
+    for i in range(first, last):
+        sums[:] = 0
+        for d in range(-radius, radius + 1):
+            row = i + d
+            if row < 0:
+                row = min(-1 - row, H - 1)
+            elif row >= H:
+                row = max(2 * H - 1 - row, 0)
+            _add(across, row, sums)
+        _solve_row(sums, share, flow, i)
+
+
+@numba.njit(**FLAGS)
+def _add(across, row, sums):
+    for k in range(7):
+        for j in range(sums.shape[1]):
+            sums[k, j] += across[row, k, j]
+
+
+@numba.njit(**FLAGS)
+def _solve_row(sums, share, flow, i):
+    texture = np.float32(LEAST_TEXTURE)
+    for j in range(sums.shape[1]):
+        dd, dr, rr = share * sums[0, j] + texture, share * sums[1, j], share * sums[2, j] + texture
+        d, r = share * (texture * sums[5, j] - sums[3, j]), share * (texture * sums[6, j] - sums[4, j])
+        per = np.float32(1) / (dd * rr - dr * dr)
+        flow[0, i, j], flow[1, i, j] = per * (rr * d - dr * r), per * (dd * r - dr * d)
 
 
 @numba.njit(**FLAGS)

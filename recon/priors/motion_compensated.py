@@ -11,16 +11,18 @@ from __future__ import annotations
 
 from typing import Self
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.ndimage import gaussian_filter
 
-from recon.optical_flow import optical_flow, warp
+from recon.optical_flow import flow_between, pyramid, warp
 from recon.priors.denoiser import Denoiser
+from sensors.kernel import FLAGS, rows
 from sensors.refusal import Refusal
 
-#: Side of the window over which frames are compared.
-WINDOW = 5
+#: Frames are compared over a window that reaches so many pixels.
+RADIUS = 2
 
 #: The frames are smoothed by this much, in pixels, before the flow is measured.
 SMOOTHING = 0.7
@@ -53,9 +55,9 @@ class MotionCompensated(Denoiser):
 
     def guided_by(self, video: NDArray[np.float32]) -> Self:
         """The same with the optical flow of this video."""
-        smooth = gaussian_filter(video, (0, SMOOTHING, SMOOTHING))
+        scales = [pyramid(frame) for frame in gaussian_filter(video, (0, SMOOTHING, SMOOTHING))]
         guided = type(self)(self.reach, self.tolerance)
-        guided.flows_ = {(t, s): optical_flow(smooth[t], smooth[s]) for t, s in self._pairs(len(video))}
+        guided.flows_ = {(t, s): flow_between(scales[t], scales[s]) for t, s in self._pairs(len(video))}
         return guided
 
     def __call__(self, video: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
@@ -63,13 +65,41 @@ class MotionCompensated(Denoiser):
         if self.flows_ is None:
             return self.guided_by(video)(video, sigma)
         total, weights = video.copy(), np.ones_like(video)
+        noise, per = np.float32(2 * sigma**2), np.float32(1 / self.tolerance**2)
         for (t, s), flow in self.flows_.items():
             moved = warp(video[s], flow)
-            excess = uniform_filter(np.square(moved - video[t]), WINDOW) - np.float32(2 * sigma**2)
-            weight = np.exp(np.maximum(excess, 0) / -(self.tolerance**2))
-            total[t] += weight * moved
-            weights[t] += weight
+            rows(_join, len(moved), moved, video[t], noise, per, total[t], weights[t], work=8 * moved.size)
         return total / weights
 
     def _pairs(self, frames: int) -> list[tuple[int, int]]:
         return [(t, s) for t in range(frames) for s in range(frames) if 0 < abs(t - s) <= self.reach]
+
+
+@numba.njit(**FLAGS)
+def _join(moved, frame, noise, per, total, weights, first, last):
+    """Add a frame that was moved, where it is like the other; beyond the border the differences go on mirrored."""
+    H, W = frame.shape
+    line, mean = np.empty(W + 2 * RADIUS, np.float32), np.empty(W, np.float32)
+    for i in range(first, last):
+        line[:] = 0
+        for d in range(-RADIUS, RADIUS + 1):
+            row = i + d
+            if row < 0:
+                row = min(-1 - row, H - 1)
+            elif row >= H:
+                row = max(2 * H - 1 - row, 0)
+            for j in range(W):
+                difference = moved[row, j] - frame[row, j]
+                line[RADIUS + j] += difference * difference
+        for j in range(RADIUS):
+            line[RADIUS - 1 - j] = line[RADIUS + min(j, W - 1)]
+            line[RADIUS + W + j] = line[RADIUS + max(W - 1 - j, 0)]
+        mean[:] = 0
+        for d in range(2 * RADIUS + 1):
+            for j in range(W):
+                mean[j] += line[j + d]
+        share = np.float32(1) / np.float32((2 * RADIUS + 1) ** 2)
+        for j in range(W):
+            weight = np.exp(per * min(noise - share * mean[j], np.float32(0)))
+            total[i, j] += weight * moved[i, j]
+            weights[i, j] += weight
