@@ -158,6 +158,10 @@ WORDS = {
     "simulate v.npy x.c2b.ome.tif --white -3": "below black",
     "reconstruct v.c2b.ome.tif x.npy --consistent yes": "no use for 'yes'",
     "reconstruct v.c2b.ome.tif x.npy --exposures 0:3": "beyond the 2",
+    "reconstruct v.c2b.ome.tif x.npy --also variance=y.npy": "tile also gives low_resolution, not 'variance'",
+    "reconstruct v.c2b.ome.tif x.npy --also low_resolution": "needed is low_resolution=FILE.npy",
+    "reconstruct v.c2b.ome.tif x.npy --also low_resolution=y.gif": "needed is low_resolution=FILE.npy",
+    "reconstruct v.c2b.ome.tif x.npy --also low_resolution=away/y.npy": "the folder away does not exist",
     "reconstruct v.c2b.ome.tif x.npy --exposures ::2": "in a row",
     "reconstruct v.c2b.ome.tif x.npy --exposures 1:1": "none of the exposures",
     "score r.npy v.npy --order worst": '"given", "best"',
@@ -309,6 +313,16 @@ def test_the_score_finds_frames_crop_and_response_by_itself(empty, capsys):
     with open_recording("r.npy") as found:
         assert found.record["frame_index"] == [list(range(1, 10))] and found.record["crop"] == [3, 5, 22, 35]
         assert found.record["response"] == "srgb"
+
+
+def test_what_else_a_method_gives_is_written_as_numbers_or_as_a_picture(empty, capsys):
+    run(capsys, "simulate", "v.npy", CAPTURE)
+    told = run(capsys, "reconstruct", CAPTURE, "r.npy", "--also", "low_resolution=l.npy", "--also", "low_resolution=l.png")
+    assert np.load("l.npy").shape == (2, 9, 5, 8) and told.endswith(
+        "l.npy: low_resolution 2x9x5x8\nl.png: low_resolution 2x9x5x8\n"
+    )
+    with Image.open("l.png") as drawn:
+        assert drawn.width == 1440
 
 
 def test_colour_goes_all_the_way(empty, capsys):

@@ -16,6 +16,7 @@ from c2b.plots.capture_picture import capture_figure
 from c2b.plots.code_picture import code_figure
 from c2b.plots.contact_sheet import Row, contact_sheet
 from c2b.plots.error_map import error_figure
+from c2b.plots.map_picture import map_figure
 from c2b.plots.psnr_curve import psnr_figure
 from c2b.plots.strip import strip_figure
 from c2b.report.page import Section, Table, write_page
@@ -128,6 +129,16 @@ def test_all_error_maps_share_one_scale() -> None:
     assert "mean 0.01" in words(figure) and "mean 0.3" in words(figure)
 
 
+@pytest.mark.parametrize("shape", [(1, 12, 20), (3, 9, 20, 12)])
+def test_all_maps_share_one_scale_which_has_its_name(shape: tuple[int, ...], tmp_path: Path) -> None:
+    maps = np.random.default_rng(0).random(shape)
+    figure = map_figure(maps, "uncertainty")
+    images = [axes.images[0] for axes in figure.axes if axes.images]
+    assert len(images) == (1 if len(shape) == 3 else 3 * 4) and len({image.get_clim() for image in images}) == 1
+    assert figure.axes[-1].get_title(loc="left") == "uncertainty"
+    save(figure, tmp_path / "maps.png")
+
+
 def test_images_keep_their_proportions() -> None:
     laid = contact_sheet([Row("a", [np.zeros((20, 50))] * 3)])
     box = laid.sheet.figure.axes[0].get_position()
@@ -189,6 +200,8 @@ HOLED = np.where(VIDEO[0, 0, 0] == VIDEO, np.nan, VIDEO)
         (lambda: error_figure({}, VIDEO), "no video"),
         (lambda: error_figure({"a": VIDEO}, VIDEO[1:]), "differ in shape"),
         (lambda: error_figure({"a": VIDEO}, VIDEO, limit=0), "above 0"),
+        (lambda: map_figure(VIDEO[0], "variance"), "N, h, w"),
+        (lambda: map_figure(VIDEO * np.nan, "variance"), "not finite"),
         (lambda: psnr_figure({}), "no PSNR"),
         (lambda: psnr_figure({"a": []}), "one number for each frame"),
         (lambda: psnr_figure({"a": [30, np.nan]}), "one number for each frame"),

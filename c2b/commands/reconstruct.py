@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from recon.reconstructor import Reconstructor
 
 
 def reconstruct(
@@ -16,6 +22,7 @@ def reconstruct(
     response: str | None = None,
     code: str = "",
     calibrate_mask: bool = False,
+    also: list[str] | None = None,
 ) -> None:
     """Turn a capture back into video.
 
@@ -37,6 +44,8 @@ def reconstruct(
         Of a capture that does not hold its own: a name or a file.
     calibrate_mask
         Estimate first how the mask truly lies (shift, rotation, scale, blur, contrast) from the capture itself, and say it.
+    also
+        What else the method gives, such as variance=FILE for gmm or attention=FILE for pair: .npy, or .png of some exposures.
     """
     import recon
     from c2b import codes
@@ -62,6 +71,7 @@ def reconstruct(
         print(f"mask: {found}")
     label = method + " --consistent" * consistent
     solver = recon.make(method, consistent=consistent)
+    further = _further(also or [], solver, label)
     made = Reconstruction(taken, solver, label, capture)
     write_video(video, made, response=response or taken.record.get("response", "none"), progress=progress)
     lost = loss(video, made)
@@ -69,7 +79,42 @@ def reconstruct(
         f"{video}: {counted(len(made), 'frame')} of {made.height}x{made.width} from {counted(len(taken), 'exposure')} by {label}"
         f"{f'; {lost}' if lost else ''}"
     )
-    for further in solver.also:
-        if further == "noise_gain":
-            gain, of_open_shutter = getattr(solver, further)(taken[:1])[0]
-            print(f"noise gain {gain:.3g}; of a shutter open throughout {of_open_shutter:.3g}")
+    if "noise_gain" in solver.also:
+        gain, of_open_shutter = solver.noise_gain(taken[:1])[0]  # type: ignore[attr-defined]
+        print(f"noise gain {gain:.3g}; of a shutter open throughout {of_open_shutter:.3g}")
+    for name, path in further:
+        _write_map(getattr(solver, name)(taken), name, path, label)
+
+
+def _further(words: list[str], solver: Reconstructor, label: str) -> list[tuple[str, Path]]:
+    """NAME=FILE, told apart before anything is computed."""
+    from c2b.plots import FIGURE_SUFFIXES
+    from sensors.refusal import Refusal
+
+    found = []
+    for word in words:
+        name, equals, path = word.partition("=")
+        if name not in solver.also:
+            raise Refusal(f"--also {word}: {label} also gives {', '.join(solver.also) or 'nothing'}, not {name!r}")
+        if not equals or Path(path).suffix.lower() not in (".npy", *FIGURE_SUFFIXES):
+            raise Refusal(f"--also {word}: needed is {name}=FILE.npy or {name}=FILE.png")
+        if not Path(path).parent.is_dir():
+            raise Refusal(f"--also {word}: the folder {Path(path).parent} does not exist")
+        found.append((name, Path(path)))
+    return found
+
+
+def _write_map(values: NDArray, name: str, path: Path, label: str) -> None:
+    from c2b import plots
+    from c2b.atomic_file import atomic_file
+
+    if path.suffix.lower() == ".npy":
+        import numpy as np
+
+        with atomic_file(path) as partial:
+            np.save(partial, values)
+    else:
+        from c2b.plots.map_picture import map_figure
+
+        plots.save(map_figure(values, name.replace("_", " "), title=name.replace("_", " "), subtitle=label), path)
+    print(f"{path}: {name} {'x'.join(map(str, values.shape))}")

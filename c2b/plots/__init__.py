@@ -6,7 +6,8 @@
     capture_picture.py  the buckets of a capture, their pixels close up, and the histogram
     strip.py            chosen frames of the truth, the capture and each method
     error_map.py        where and by how much each method errs
-    psnr_curve.py       PSNR of every frame
+    map_picture.py      what a method tells of each pixel besides the video
+psnr_curve.py       PSNR of every frame
     training_curve.py   how a training went
     animation.py        videos side by side, looping, as GIF or PNG
     contact_sheet.py    rows of labelled images, of which strip and error map are made

@@ -8,11 +8,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from c2b.plots.figure_style import MARGIN, QUIET, SMALL, WIDTH, Sheet, picture
+from c2b.plots.figure_style import MARGIN, QUIET, RULE, SMALL, WIDTH, Sheet, picture
 
 _NAMES = 1.45  # inches for the names of the rows
 _GAP, _CAPTION = 0.08, 0.2
 _LARGEST = 3.4  # a single image is not blown up beyond this width
+
+BAR = 0.75  # inches to leave free at the right for a colour bar
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,15 @@ def contact_sheet(rows: Sequence[Row], *, title: str = "", subtitle: str = "", r
             mappable = picture(axes, image, **style)
         top += pitch
     return Laid(sheet, left, pitches[0] - tall - _GAP, left + columns * (side + _GAP) - _GAP, top - _GAP, mappable)
+
+
+def colour_bar(laid: Laid, name: str, **style: Any) -> None:
+    """What the colours of the images mean, at the right of the sheet."""
+    axes = laid.sheet.axes(laid.right + 0.15, laid.top, 0.12, min(laid.bottom - laid.top, 2.6))
+    bar = laid.sheet.figure.colorbar(laid.mappable, cax=axes, **style)
+    bar.outline.set_edgecolor(RULE)
+    axes.tick_params(labelsize=SMALL, labelcolor=QUIET, color=RULE, length=2)
+    axes.set_title(name, fontsize=SMALL, color=QUIET, loc="left", pad=4)
 
 
 def _wrapped(name: str, length: int = 19) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from c2b.plots.contact_sheet import Row, contact_sheet
-from c2b.plots.figure_style import QUIET, RULE, SMALL, array_of
+from c2b.plots.contact_sheet import BAR, Row, colour_bar, contact_sheet
+from c2b.plots.figure_style import array_of
 from c2b.plots.strip import chosen, same_shape
 from sensors.refusal import Refusal
 
@@ -55,13 +55,8 @@ def error_figure(
         Row(name, images, [f"t = {t}" for t in frames] if k == 0 else (), f"mean {np.mean(images):.4g}")
         for k, (name, images) in enumerate(errors.items())
     ]
-    laid = contact_sheet(rows, title=title, subtitle=subtitle, right=0.75, cmap="inferno", vmin=0, vmax=limit)
-    height = min(laid.bottom - laid.top, 2.6)
-    axes = laid.sheet.axes(laid.right + 0.15, laid.top, 0.12, height)
-    bar = laid.sheet.figure.colorbar(laid.mappable, cax=axes, extend="max")
-    bar.outline.set_edgecolor(RULE)
-    axes.tick_params(labelsize=SMALL, labelcolor=QUIET, color=RULE, length=2)
-    axes.set_title("error", fontsize=SMALL, color=QUIET, loc="left", pad=4)
+    laid = contact_sheet(rows, title=title, subtitle=subtitle, right=BAR, cmap="inferno", vmin=0, vmax=limit)
+    colour_bar(laid, "error", extend="max")
     return laid.sheet.figure
 
 
