@@ -72,8 +72,8 @@ def main(words: Sequence[str] | None = None) -> int:
         line = PARTIAL.sub(r"\1", _one_line(error))
         print(f"c2b: {line}", file=sys.stderr)
         return USAGE
-    except KeyboardInterrupt:
-        print("c2b: interrupted; nothing half-written is left", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(f"c2b: interrupted; {str(stopped) or 'nothing half-written is left'}", file=sys.stderr)
         return INTERRUPTED
     return 0
 

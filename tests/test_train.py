@@ -107,6 +107,7 @@ def test_interrupted_it_goes_on_to_the_same_bits(monkeypatch, capsys, when):
     with monkeypatch.context() as patched:
         patched.setattr(em, "_log_joint", interrupt)
         assert train("--videos", "film") == 130
+    assert "interrupted; w.checkpoint.safetensors is kept, and the same command goes on" in capsys.readouterr().err
     assert Path("w.checkpoint.safetensors").exists() and not Path("w.safetensors").exists()
     assert train("--videos", "film") == 0
     assert not Path("w.checkpoint.safetensors").exists()

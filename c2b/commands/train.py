@@ -102,7 +102,15 @@ def _learn(learner: Reconstructor, label: str, weights: Path, card: dict[str, An
     resumed = checkpoint.exists()
     log, began = TrainingLog(weights.with_suffix(".log.csv"), resumed=resumed), process_time()
     with _reporting(log) as report:
-        learner.fit(**given, report=report, checkpoint=checkpoint)
+        try:
+            learner.fit(**given, report=report, checkpoint=checkpoint)
+        except KeyboardInterrupt:
+            kept = (
+                f"{checkpoint} is kept, and the same command goes on from it"
+                if checkpoint.exists()
+                else "there was no checkpoint yet"
+            )
+            raise KeyboardInterrupt(kept) from None
     spent = process_time() - began
     made_with = {name: getattr(learner, name) for name in inspect.signature(type(learner)).parameters}
     learner.save(weights, {**card, "settings": made_with, "cpu_seconds": round(spent), "resumed": resumed})
