@@ -54,7 +54,8 @@ class Learned(Reconstructor):
     Parameters
     ----------
     weights : str
-        Name of shipped weights, or a file (.safetensors); the shipped ones of the method's own name by default.
+        Name of shipped weights, or a file (.safetensors); the shipped ones of the method's own name by default. A training goes on
+        from weights that are named.
     precision : str
         ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor computes in it.
     steps, batch, crop, rate : int, int, int, float
@@ -65,6 +66,8 @@ class Learned(Reconstructor):
         ``srgb`` to learn on linear light, with errors measured as they are seen; ``none`` takes stored values for light.
     photographs : float
         Share of the clips that are photographs in motion.
+    distinct : int
+        Different batches to learn from, each kept in memory with its classical start; 0 draws new ones for ever.
     seed : int
         Of weights, clips and noise.
     """
@@ -84,6 +87,7 @@ class Learned(Reconstructor):
         variation: float = 0.0,
         response: str = "none",
         photographs: float = 0.5,
+        distinct: int = 0,
         seed: int = 0,
     ) -> None:
         if precision not in ("auto", "float32", "bfloat16"):
@@ -102,11 +106,11 @@ class Learned(Reconstructor):
         self.variation = variation
         self.response = response
         self.photographs = photographs
+        self.distinct = distinct
         self.seed = seed
 
-    @property
-    def shipped(self) -> str:
-        """Name of the weights that come with c2b for these settings."""
+    def shipped(self, sensor: Sensor) -> str:
+        """Name of the weights that come with c2b for these settings and captures of that sensor."""
         return self.name
 
     # What a network says of itself -------------------------------------------------------------------------------------------
@@ -115,7 +119,7 @@ class Learned(Reconstructor):
     def build(self, sensor: Sensor) -> Any:
         """The network for a sensor, untrained. Its ``settings`` (JSON) make it again, its ``multiple`` is the size it works in."""
 
-    def start(self, sensor: Sensor) -> str:
+    def begins_with(self, sensor: Sensor) -> str:
         """The classical method that the network starts from; none by default."""
         return ""
 
@@ -133,21 +137,24 @@ class Learned(Reconstructor):
         """The code must be the one that the weights were trained for."""
         if reason := needs_local(sensor, self.name):
             return reason
-        if importlib.util.find_spec("torch") is None:
-            return f"{self.name} needs torch; install it with: pip install 'c2b[learned]'"
+        if reason := self._needs_torch():
+            return reason
         try:
-            trained = self._trained()
+            trained = self._trained(sensor)
         except Refusal as refused:
             return str(refused)
-        wanted, code = trained.code, sensor.code
-        family = getattr(trained.network, "coded", False) and len(code) == len(wanted)
-        if sensor.buckets == trained.buckets and (family or np.array_equal(code, wanted)):
+        if self.serves(trained, sensor):
             return ""
-        theirs, ours = ("x".join(map(str, shape[-2:] + shape[-3:-2])) for shape in (wanted.shape, code.shape))
+        theirs, ours = ("x".join(map(str, code.shape[-2:] + code.shape[-3:-2])) for code in (trained.code, sensor.code))
         return (
             f"these weights of {self.name} were trained for {trained.buckets} bucket(s) and a code of {theirs}, another than this one "
             f"of {ours} with {sensor.buckets}; train others: c2b train {self.name} WEIGHTS.safetensors --videos DIR --code ..."
         )
+
+    def serves(self, trained: Trained, sensor: Sensor) -> bool:
+        """Whether the network knows captures of that sensor."""
+        family = getattr(trained.network, "coded", False) and len(sensor.code) == len(trained.code)
+        return sensor.buckets == trained.buckets and (family or np.array_equal(sensor.code, trained.code))
 
     def fit(
         self,
@@ -168,6 +175,8 @@ class Learned(Reconstructor):
         checkpoint : path
             The run is kept there, and goes on from there.
         """
+        if reason := self._needs_torch():
+            raise Refusal(reason)
         import torch
 
         from recon.training.batches import Batches
@@ -176,7 +185,7 @@ class Learned(Reconstructor):
 
         torch.manual_seed(self.seed)
         batches = Batches(self, list(clips), sensors, list(held))
-        network = batches.network.to(memory_format=torch.channels_last)
+        network = self._begun(batches.network).to(memory_format=torch.channels_last)
         recipe = Recipe(self.steps, self.rate, bfloat16=self.bfloat16)
         loss = Loss(self.variation, response=self.response)
         network = learn(
@@ -194,7 +203,8 @@ class Learned(Reconstructor):
 
     def save(self, path: str | Path, card: Mapping[str, Any] | None = None) -> None:
         """Write the weights, in half precision, with the code they were trained for."""
-        trained = self._trained()
+        if (trained := self.trained_) is None:
+            raise Refusal(f"nothing to save: this {self.name} was neither trained nor given weights")
         tensors = {name: value.detach().cpu().numpy().astype(np.float16) for name, value in trained.network.state_dict().items()}
         document = {**(card or {}), "method": self.name, "network": trained.network.settings, "buckets": trained.buckets}
         document["start"] = trained.start
@@ -202,24 +212,14 @@ class Learned(Reconstructor):
 
     def load(self, path: str | Path) -> Self:
         """Read weights."""
-        import torch
-
-        path = Path(path)
-        tensors, document = weight_file.read(path, self.name)
-        try:
-            code = tensors.pop("code")
-            network = self.rebuild(document["network"])
-            network.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in tensors.items()})
-            buckets, start = int(document["buckets"]), str(document["start"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise Refusal(f"{path.name} does not hold a network of {self.name}: {str(error).splitlines()[0]}") from error
-        self.trained_ = Trained(network.to(memory_format=torch.channels_last).eval(), code, buckets, start)
+        self.trained_ = _read(self, Path(path))
         return self
 
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
-        network, sensor, charge = self._trained().network, capture.sensor, capture.charge[0]
-        fields = started(capture, self._trained().start), charge, None if sensor.readout.ideal else capture.variance[0]
+        sensor, charge, trained = capture.sensor, capture.charge[0], self._trained(capture.sensor)
+        network = trained.network
+        fields = started(capture, trained.start), charge, None if sensor.readout.ideal else capture.variance[0]
         shape, exposure = charge.shape[1:], exposure_of(sensor)
         multiple = getattr(network, "multiple", None)
         if multiple is None:  # pads by itself
@@ -257,11 +257,44 @@ class Learned(Reconstructor):
 
         return torch.cuda.is_available() or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
-    def _trained(self) -> Trained:
-        if self.trained_ is None:
-            self.load(weight_file.locate(self.weights or self.shipped))
-        assert self.trained_ is not None
-        return self.trained_
+    def _begun(self, network: Any) -> Any:
+        """The network to train, with the weights that were named, if any."""
+        if self.weights:
+            known = _read(self, weight_file.locate(self.weights)).network
+            if known.settings != network.settings:
+                raise Refusal(f"cannot go on from {self.weights}: it holds a network of {known.settings}, not {network.settings}")
+            network.load_state_dict(known.state_dict())
+        return network
+
+    def _trained(self, sensor: Sensor) -> Trained:
+        """What was learnt or loaded, else the weights that are named, else those shipped for such a sensor."""
+        if self.trained_ is None and self.weights:
+            self.load(weight_file.locate(self.weights))
+        return self.trained_ or _shipped(type(self), self.shipped(sensor))
+
+    def _needs_torch(self) -> str:
+        return (
+            "" if importlib.util.find_spec("torch") else f"{self.name} needs torch; install it with: pip install 'c2b[learned]'"
+        )
+
+
+@lru_cache(maxsize=8)
+def _shipped(kind: type[Learned], name: str) -> Trained:
+    return _read(kind(), weight_file.locate(name))
+
+
+def _read(method: Learned, path: Path) -> Trained:
+    import torch
+
+    tensors, document = weight_file.read(path, method.name)
+    try:
+        code = tensors.pop("code")
+        network = method.rebuild(document["network"])
+        network.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in tensors.items()})
+        buckets, start = int(document["buckets"]), str(document["start"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise Refusal(f"{path.name} does not hold a network of {method.name}: {str(error).splitlines()[0]}") from error
+    return Trained(network.to(memory_format=torch.channels_last).eval(), code, buckets, start)
 
 
 def started(capture: Capture, method: str) -> NDArray[np.float32] | None:
@@ -287,10 +320,6 @@ def _whole_tiles(size: int, first: int, tile: int, multiple: int) -> tuple[NDArr
     return np.where(place >= size, place - -(-(place - size + 1) // tile) * tile, place).clip(0, size - 1), before
 
 
-def _alike(code: NDArray, wanted: NDArray) -> bool:
-    return code.shape == wanted.shape and bool(np.array_equal(code, wanted))
-
-
 class Unfolding(Learned):
     """Ours: a residual on the registered tile video, refined in unrolled stages that obey the measurement.
 
@@ -302,9 +331,12 @@ class Unfolding(Learned):
         Train for captures with noise: its level is an input, and the data steps weigh it.
     coded : bool
         Train for a family of codes: the code is an input. Always so for full-resolution masks.
+    start : str
+        The classical method to start from; by default tile, or for full-resolution masks gap-tv:iterations=40.
     """
 
     name: ClassVar[str] = "unfolding"
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"quick": {"width": 16, "steps": 4_000}}
 
     def __init__(
         self,
@@ -314,6 +346,7 @@ class Unfolding(Learned):
         stages: int = 3,
         noisy: bool = False,
         coded: bool = False,
+        start: str = "",
         steps: int = 20_000,
         batch: int = 8,
         crop: int = 96,
@@ -321,13 +354,21 @@ class Unfolding(Learned):
         variation: float = 0.0,
         response: str = "none",
         photographs: float = 0.5,
+        distinct: int = 0,
         seed: int = 0,
     ) -> None:
-        super().__init__(weights, precision, steps, batch, crop, rate, variation, response, photographs, seed)
+        super().__init__(weights, precision, steps, batch, crop, rate, variation, response, photographs, distinct, seed)
         self.width = width
         self.stages = stages
         self.noisy = noisy
         self.coded = coded
+        self.start = start
+
+    def shipped(self, sensor: Sensor) -> str:
+        """Noise and full-resolution masks have weights of their own."""
+        if max(sensor.tile) > LARGEST_TILE:
+            return "unfolding-mask"
+        return "unfolding" if sensor.readout.ideal else "unfolding-noisy"
 
     def build(self, sensor: Sensor) -> Any:
         """For the tile of the sensor's code; on a grid of its own for a full-resolution mask."""
@@ -344,9 +385,9 @@ class Unfolding(Learned):
             }
         )
 
-    def start(self, sensor: Sensor) -> str:
-        """The registered tile video, or for a full-resolution mask total variation."""
-        return "tile" if max(sensor.tile) <= LARGEST_TILE else MASK_START
+    def begins_with(self, sensor: Sensor) -> str:
+        """The method asked for; else the registered tile video, or for a full-resolution mask total variation."""
+        return self.start or ("tile" if max(sensor.tile) <= LARGEST_TILE else MASK_START)
 
     def rebuild(self, settings: Mapping[str, Any]) -> Any:
         """From the settings in a weight file."""
@@ -372,6 +413,10 @@ class CodedBlurredPair(Learned):
 
     name: ClassVar[str] = "pair"
     also: ClassVar[tuple[str, ...]] = ("attention",)
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "quick": {"residual": True, "variation": 0.0, "crop": 72, "batch": 16, "steps": 4_000},
+        "paper": {"width": 1.0, "crop": 240, "batch": 64, "rate": 1e-4, "steps": 57_000},
+    }
 
     def __init__(
         self,
@@ -386,14 +431,14 @@ class CodedBlurredPair(Learned):
         variation: float = 0.1,
         response: str = "none",
         photographs: float = 0.5,
+        distinct: int = 0,
         seed: int = 0,
     ) -> None:
-        super().__init__(weights, precision, steps, batch, crop, rate, variation, response, photographs, seed)
+        super().__init__(weights, precision, steps, batch, crop, rate, variation, response, photographs, distinct, seed)
         self.width = width
         self.residual = residual
 
-    @property
-    def shipped(self) -> str:
+    def shipped(self, sensor: Sensor) -> str:
         """The residual twin has weights of its own."""
         return self.name + "-residual" * self.residual
 
@@ -412,6 +457,11 @@ class CodedBlurredPair(Learned):
 
         return coded_blurred_pair.CodedBlurredPair(**settings)
 
+    def serves(self, trained: Trained, sensor: Sensor) -> bool:
+        """The coded image has to be of the same code; any camera that makes a blurred one serves the network that sees only that."""
+        alike = self.name == "blurred" or np.array_equal(sensor.code, trained.code)
+        return alike and not trained.network.refusal(sensor)
+
     def estimates(self, network: Any, start: Any, charge: Tensor, variance: Tensor | None, exposure: Exposure) -> list[Tensor]:
         """One."""
         return [network(charge, exposure)]
@@ -425,7 +475,7 @@ class CodedBlurredPair(Learned):
                 raise Refusal(reason)
             with torch.inference_mode():
                 charge = torch.from_numpy(exposure.charge)
-                return self._trained().network.attention(charge, exposure_of(exposure.sensor))[0, 0].numpy()
+                return self._trained(exposure.sensor).network.attention(charge, exposure_of(exposure.sensor))[0, 0].numpy()
 
         return apply_to_exposures(one, capture)
 

@@ -59,15 +59,23 @@ class Batches:
         if reason := needs_local(self.sensor, method.name):
             raise Refusal(reason)
         self.network = method.build(self.sensor)
-        self.start = method.start(self.sensor)
+        self.start = method.begins_with(self.sensor)
         self.multiple = getattr(self.network, "multiple", self.sensor.tile)
         rows, columns = (-(-method.crop // step) * step for step in self.multiple)
         self.size = (rows, columns)
         self.clips = Clips(clips, self.sensor.frames, self.size, photographs=method.photographs)
         self.held = [clip for clip in held if len(clip) >= self.sensor.frames]
+        self._kept: dict[int, tuple[Tensor, Tensor | None, Tensor, Tensor | None, Exposure]] = {}
 
     def batch(self, number: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None, Exposure]:
         """Truth (N, T, H, W), start, charge (N, B, H, W), variance (None without noise), exposure."""
+        if not (distinct := self.method.distinct):
+            return self._drawn(number)
+        if (number := number % distinct) not in self._kept:
+            self._kept[number] = self._drawn(number)
+        return self._kept[number]
+
+    def _drawn(self, number: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None, Exposure]:
         rng = np.random.default_rng((self.method.seed, number))
         sensor = self._placed(self.draw_sensor(rng), rng)
         truth = [light.decode(self.clips.draw(rng), self.method.response) for _ in range(self.method.batch)]
@@ -78,16 +86,16 @@ class Batches:
     def validate(self, network: nn.Module) -> dict[str, float]:
         """PSNR of the middle of the held clips, mean over clips, in the encoding that the loss looks at."""
         scores = []
-        for truth, capture in self._cases:
+        for truth, given in self._cases:
             with torch.inference_mode():
-                video = self.method.estimates(network, *self._given([capture]), exposure_of(capture.sensor))[-1][0]
+                video = self.method.estimates(network, *given)[-1][0]
             shown, true = (light.encode(one, self.method.response) for one in (video, torch.from_numpy(truth)))
             scores.append(psnr(shown.numpy(), true.numpy(), data_range=1.0))
         return {"psnr": float(np.mean(scores))}
 
     @cached_property
-    def _cases(self) -> list[tuple[NDArray, Capture]]:
-        """Truth and capture of the middle frames of each held clip."""
+    def _cases(self) -> list[tuple[NDArray, tuple[Tensor | None, Tensor, Tensor | None, Exposure]]]:
+        """The truth of the middle frames of each held clip, and what a network is given."""
         cases = []
         for number, clip in enumerate(self.held):
             rng = np.random.default_rng((self.method.seed, 2**40 + number))
@@ -100,7 +108,8 @@ class Batches:
             first = (len(clip) - sensor.frames) // 2
             run = np.asarray(clip[first : first + sensor.frames, top : top + shape[0], left : left + shape[1]])
             truth = light.decode(run.astype(np.float32) / np.float32(white_of(run)), self.method.response)
-            cases.append((truth, Capture(sensor.take(truth, seed=number)[None], sensor)))
+            capture = Capture(sensor.take(truth, seed=number)[None], sensor)
+            cases.append((truth, (*self._given([capture]), exposure_of(sensor))))
         return cases
 
     def _placed(self, sensor: Sensor, rng: np.random.Generator) -> Sensor:
