@@ -7,6 +7,7 @@ tiles in the phase of the code. Weights say for which code they were trained; ot
 from __future__ import annotations
 
 import importlib.util
+import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from sensors.exposure_torch import Exposure
@@ -185,7 +187,7 @@ class Learned(Reconstructor):
 
         torch.manual_seed(self.seed)
         batches = Batches(self, list(clips), sensors, list(held))
-        network = self._begun(batches.network).to(memory_format=torch.channels_last)
+        network = self._begun(batches.network).to(batches.device, memory_format=torch.channels_last)
         recipe = Recipe(self.steps, self.rate, bfloat16=self.bfloat16)
         loss = Loss(self.variation, response=self.response)
         network = learn(
@@ -197,6 +199,7 @@ class Learned(Reconstructor):
             validate=batches.validate if batches.held else None,
             report=report,
             checkpoint=checkpoint,
+            settings=self._settings(),
         )
         self.trained_ = Trained(network.eval(), batches.sensor.code, batches.sensor.buckets, batches.start)
         return self
@@ -242,11 +245,13 @@ class Learned(Reconstructor):
     def _run(self, network: Any, fields: Sequence[NDArray | None], exposure: Exposure) -> NDArray[np.float32]:
         import torch
 
-        given: list[Any] = [
-            None if one is None else torch.from_numpy(one)[None].to(memory_format=torch.channels_last) for one in fields
+        where = device()
+        given = [
+            None if one is None else torch.from_numpy(one)[None].to(where, memory_format=torch.channels_last) for one in fields
         ]
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-            return self.estimates(network, given[0], given[1], given[2], exposure)[-1][0].float().numpy()
+        with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=self.bfloat16):
+            video = self.estimates(network, given[0], given[1], given[2], exposure.to(where))[-1]  # type: ignore[arg-type]
+        return video[0].float().cpu().numpy()
 
     @property
     def bfloat16(self) -> bool:
@@ -256,6 +261,10 @@ class Learned(Reconstructor):
         import torch
 
         return torch.cuda.is_available() or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+    def _settings(self) -> dict[str, Any]:
+        """What the result of a training depends on."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def _begun(self, network: Any) -> Any:
         """The network to train, with the weights that were named, if any."""
@@ -294,7 +303,14 @@ def _read(method: Learned, path: Path) -> Trained:
         buckets, start = int(document["buckets"]), str(document["start"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise Refusal(f"{path.name} does not hold a network of {method.name}: {str(error).splitlines()[0]}") from error
-    return Trained(network.to(memory_format=torch.channels_last).eval(), code, buckets, start)
+    return Trained(network.to(device(), memory_format=torch.channels_last).eval(), code, buckets, start)
+
+
+def device() -> torch.device:
+    """Where networks are run: on a graphics card if there is one."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def started(capture: Capture, method: str) -> NDArray[np.float32] | None:
@@ -474,8 +490,8 @@ class CodedBlurredPair(Learned):
             if reason := self.refusal(exposure.sensor):
                 raise Refusal(reason)
             with torch.inference_mode():
-                charge = torch.from_numpy(exposure.charge)
-                return self._trained(exposure.sensor).network.attention(charge, exposure_of(exposure.sensor))[0, 0].numpy()
+                charge, seen = torch.from_numpy(exposure.charge).to(device()), exposure_of(exposure.sensor).to(device())
+                return self._trained(exposure.sensor).network.attention(charge, seen)[0, 0].cpu().numpy()
 
         return apply_to_exposures(one, capture)
 

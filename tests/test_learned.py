@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import recon
 import sensors
 from c2b import codes
 from recon import learned, weight_file
@@ -142,18 +143,25 @@ def test_weights_come_back_from_their_file(name, tmp_path):
 @pytest.mark.parametrize("name", KINDS)
 def test_another_code_or_sensor_is_refused_with_what_it_was_trained_for(name):
     method = taught(name, sensor_of())
-    others = [
-        sensor_of(code=codes.make("impulse:tile=3")),
-        sensor_of("coded-pixel"),
-        sensor_of(code=CODE[::-1]),
-        sensors.make("rolling-shutter", CODE) if "rolling-shutter" in sensors.SENSORS else sensor_of("coded-pixel"),
-    ]
-    for other in others:
+    refused = [sensor_of(code=codes.make("impulse:tile=3")), sensors.make("conventional", np.ones((4, 1, 1)))]
+    refused += [sensor_of(code=CODE[::-1])] * (name != "blurred")  # all codes of two buckets give the same blurred image
+    refused += [sensor_of("coded-pixel")] * (name != "coded")
+    for other in refused:
         reason = method.refusal(other)
         assert reason and "\n" not in reason
         with pytest.raises(Refusal, match="."):
             method.reconstruct(other.capture(texture((other.frames, 24, 36)), seed=0))
-    assert "2x3" in method.refusal(others[0]) and f"c2b train {name}" in method.refusal(others[0])
+    assert "2x3" in method.refusal(refused[0]) and f"c2b train {name}" in method.refusal(refused[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "code"), [("coded", "coded-pixel", CODE), ("blurred", "conventional", np.ones((6, 1, 1)))]
+)
+def test_a_baseline_serves_any_camera_that_makes_its_image(name, kind, code):
+    method = taught(name, sensor_of())
+    video = texture((6, 24, 36))
+    ours, other = (method.reconstruct(one.capture(video, seed=0)) for one in (sensor_of(), sensors.make(kind, code)))
+    assert np.allclose(ours, other, atol=1e-5)
 
 
 def test_a_noisy_capture_saturated_or_dark_gives_finite_frames():
@@ -229,8 +237,45 @@ def test_an_interrupted_run_goes_on_bit_by_bit(name, tmp_path, monkeypatch):
     resumed = KINDS[name](**settings).fit(film(), sensor_of(), checkpoint=path)
     pairs = zip(straight.trained_.network.parameters(), resumed.trained_.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
-    with pytest.raises(Refusal, match="another run"):
-        KINDS[name](**{**settings, "rate": 1e-4}).fit(film(), sensor_of(), checkpoint=path)
+    for other in ({"rate": 1e-4}, {"distinct": 2}):
+        with pytest.raises(Refusal, match="another run"):
+            KINDS[name](**{**settings, **other}).fit(film(), sensor_of(), checkpoint=path)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_training_goes_on_from_weights_that_are_named(name, tmp_path):
+    first = taught(name, sensor_of())
+    first.save(tmp_path / "w.safetensors")
+    settings = {**SMALL[name], "weights": str(tmp_path / "w.safetensors"), "steps": 1, "batch": 2, "crop": 24, "rate": 1e-12}
+    again = KINDS[name](**settings).fit(film(), sensor_of())
+    pairs = zip(first.trained_.network.parameters(), again.trained_.network.parameters(), strict=True)
+    assert all(torch.allclose(a, b, atol=1e-3) for a, b in pairs)
+    with pytest.raises(Refusal, match="cannot go on"):
+        KINDS[name](**{**settings, "width": 2 * SMALL[name]["width"]}).fit(film(), sensor_of())
+
+
+def test_kept_batches_come_again():
+    batches = Batches(learned.Unfolding(**SMALL["unfolding"], batch=2, crop=24, distinct=3), film(), sensor_of(), [])
+    again = [batches.batch(n) for n in range(7)]
+    assert again[0] is again[3] is again[6] and again[2] is not again[3]
+
+
+def test_without_torch_learned_methods_say_what_to_install(monkeypatch):
+    monkeypatch.setattr(learned.importlib.util, "find_spec", lambda name: None)
+    for kind in KINDS.values():
+        assert "pip install 'c2b[learned]'" in kind().refusal(sensor_of())
+        with pytest.raises(Refusal, match="needs torch"):
+            kind().fit(film(), sensor_of())
+
+
+def test_any_classical_method_can_be_the_start():
+    sensor = sensor_of()
+    method = learned.Unfolding(**SMALL["unfolding"], steps=1, batch=1, crop=24, start="gap-tv:iterations=9", precision="float32")
+    assert method.fit(film(), sensor).trained_.start == "gap-tv:iterations=9"
+    for parameter in method.trained_.network.parameters():
+        parameter.data.zero_()
+    capture = sensor.capture(texture((6, 24, 36)), seed=0)
+    assert np.allclose(method.reconstruct(capture), recon.make("gap-tv:iterations=9").reconstruct(capture), atol=1e-4)
 
 
 def _every(recipe, every):

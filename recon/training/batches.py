@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recon.learned import LARGEST_TILE, exposure_of, started
+from recon.learned import LARGEST_TILE, device, exposure_of, started
 from recon.metrics import psnr
 from recon.reconstructor import needs_local
 from recon.training import light
@@ -58,6 +58,7 @@ class Batches:
         self.sensor = self.draw_sensor(np.random.default_rng(method.seed)).at(0)
         if reason := needs_local(self.sensor, method.name):
             raise Refusal(reason)
+        self.device = device()
         self.network = method.build(self.sensor)
         self.start = method.begins_with(self.sensor)
         self.multiple = getattr(self.network, "multiple", self.sensor.tile)
@@ -81,7 +82,7 @@ class Batches:
         truth = [light.decode(self.clips.draw(rng), self.method.response) for _ in range(self.method.batch)]
         seeds = rng.integers(2**62, size=len(truth)).tolist()
         captures = [Capture(sensor.take(clip, seed=seed)[None], sensor) for clip, seed in zip(truth, seeds, strict=True)]
-        return (torch.from_numpy(np.stack(truth)), *self._given(captures), exposure_of(sensor))
+        return (self._tensor(truth), *self._given(captures))
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """PSNR of the middle of the held clips, mean over clips, in the encoding that the loss looks at."""
@@ -89,7 +90,7 @@ class Batches:
         for truth, given in self._cases:
             with torch.inference_mode():
                 video = self.method.estimates(network, *given)[-1][0]
-            shown, true = (light.encode(one, self.method.response) for one in (video, torch.from_numpy(truth)))
+            shown, true = (light.encode(one, self.method.response) for one in (video.cpu(), torch.from_numpy(truth)))
             scores.append(psnr(shown.numpy(), true.numpy(), data_range=1.0))
         return {"psnr": float(np.mean(scores))}
 
@@ -109,7 +110,7 @@ class Batches:
             run = np.asarray(clip[first : first + sensor.frames, top : top + shape[0], left : left + shape[1]])
             truth = light.decode(run.astype(np.float32) / np.float32(white_of(run)), self.method.response)
             capture = Capture(sensor.take(truth, seed=number)[None], sensor)
-            cases.append((truth, (*self._given([capture]), exposure_of(sensor))))
+            cases.append((truth, self._given([capture])))
         return cases
 
     def _placed(self, sensor: Sensor, rng: np.random.Generator) -> Sensor:
@@ -120,12 +121,16 @@ class Batches:
         top, left = (int(rng.integers(max(whole - part, 0) + 1)) for whole, part in zip(sensor.tile, self.size, strict=True))
         return sensor.crop(slice(top, None), slice(left, None))
 
-    def _given(self, captures: list[Capture]) -> tuple[Tensor | None, Tensor, Tensor | None]:
-        """Start, charge and variance."""
-        starts = [start for one in captures if (start := started(one, self.start)) is not None]
+    def _given(self, captures: list[Capture]) -> tuple[Tensor | None, Tensor, Tensor | None, Exposure]:
+        """Start, charge, variance and exposure."""
         ideal = captures[0].sensor.readout.ideal
+        starts = [video for one in captures if (video := started(one, self.start)) is not None]
         return (
-            torch.from_numpy(np.stack(starts)) if starts else None,
-            torch.from_numpy(np.stack([one.charge[0] for one in captures])),
-            None if ideal else torch.from_numpy(np.stack([one.variance[0] for one in captures])),
+            self._tensor(starts) if starts else None,
+            self._tensor([one.charge[0] for one in captures]),
+            None if ideal else self._tensor([one.variance[0] for one in captures]),
+            exposure_of(captures[0].sensor).to(self.device),
         )
+
+    def _tensor(self, fields: list[NDArray]) -> Tensor:
+        return torch.from_numpy(np.stack(fields)).to(self.device)

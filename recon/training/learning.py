@@ -64,6 +64,7 @@ def learn(
     validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
     report: Callable[..., None] | None = None,
     checkpoint: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """Train a network; returns its moving average.
 
@@ -82,6 +83,8 @@ def learn(
     report : callable, (done, total, said, row)
     checkpoint : path, optional
         Where the run is kept every ``recipe.every`` steps; if there is one already, the run goes on from it, bit by bit.
+    settings : mapping, optional
+        JSON: what else the result depends on, such as how batches are drawn.
 
     Raises
     ------
@@ -92,6 +95,7 @@ def learn(
     average = _copy(network)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.rate, betas=(0.9, 0.99))
     run = {"recipe": asdict(recipe), "loss": asdict(loss), "network": getattr(network, "settings", {})}
+    run["settings"] = dict(settings or {})
     first = _resume(checkpoint, run, network, average, optimiser) if checkpoint and checkpoint.is_file() else 0
     if validate and report and not first:
         report(0, recipe.steps, *_row({"step": 0} | dict(validate(average))))
