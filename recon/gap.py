@@ -27,6 +27,8 @@ Plug-and-play algorithms for video snapshot compressive imaging, PAMI 2022.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -225,9 +227,11 @@ class AdmmTV(GapTV):
 
 
 def _estimate(method: Reconstructor, capture: Capture) -> NDArray[np.float32]:
-    """That of the method, or of the pseudo-inverse where a frame is smaller than a tile or the method refuses the sensor."""
-    whole = all(size >= side for size, side in zip(capture.images.shape[2:], capture.sensor.tile, strict=True))
-    return (method if whole and not method.refusal(capture.sensor) else PseudoInverse()).solve(capture)
+    """That of the method, or of the pseudo-inverse where the method refuses the sensor or a frame smaller than its tile."""
+    if not method.refusal(capture.sensor):
+        with suppress(Refusal):
+            return method.solve(capture)
+    return PseudoInverse().solve(capture)
 
 
 def _noise(capture: Capture) -> float:

@@ -142,21 +142,30 @@ class Learned(Reconstructor):
         if reason := self._needs_torch():
             return reason
         try:
-            trained = self._trained(sensor)
+            trained = self.trained(sensor)
         except Refusal as refused:
             return str(refused)
-        if self.serves(trained, sensor):
+        return self.unfit(trained, sensor)
+
+    def unfit(self, trained: Trained, sensor: Sensor) -> str:
+        """Why the network does not know captures of that sensor; empty if it does."""
+        family = getattr(trained.network, "coded", False) and len(sensor.code) == len(trained.code)
+        if sensor.buckets == trained.buckets and (
+            _opens_like(sensor, trained.code) or (family and _opens_like(sensor, sensor.code))
+        ):
             return ""
+        return self._another(trained, sensor)
+
+    def _another(self, trained: Trained, sensor: Sensor) -> str:
         theirs, ours = ("x".join(map(str, code.shape[-2:] + code.shape[-3:-2])) for code in (trained.code, sensor.code))
         return (
             f"these weights of {self.name} were trained for {trained.buckets} bucket(s) and a code of {theirs}, another than this one "
-            f"of {ours} with {sensor.buckets}; train others: c2b train {self.name} WEIGHTS.safetensors --videos DIR --code ..."
+            f"of {ours} with {sensor.buckets}; {self._train_others}"
         )
 
-    def serves(self, trained: Trained, sensor: Sensor) -> bool:
-        """Whether the network knows captures of that sensor."""
-        family = getattr(trained.network, "coded", False) and len(sensor.code) == len(trained.code)
-        return sensor.buckets == trained.buckets and (family or np.array_equal(sensor.code, trained.code))
+    @property
+    def _train_others(self) -> str:
+        return f"train others: c2b train {self.name} WEIGHTS.safetensors --videos DIR --code ..."
 
     def fit(
         self,
@@ -220,7 +229,7 @@ class Learned(Reconstructor):
 
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
-        sensor, charge, trained = capture.sensor, capture.charge[0], self._trained(capture.sensor)
+        sensor, charge, trained = capture.sensor, capture.charge[0], self.trained(capture.sensor)
         network = trained.network
         fields = started(capture, trained.start), charge, None if sensor.readout.ideal else capture.variance[0]
         shape, exposure = charge.shape[1:], exposure_of(sensor)
@@ -275,7 +284,7 @@ class Learned(Reconstructor):
             network.load_state_dict(known.state_dict())
         return network
 
-    def _trained(self, sensor: Sensor) -> Trained:
+    def trained(self, sensor: Sensor) -> Trained:
         """What was learnt or loaded, else the weights that are named, else those shipped for such a sensor."""
         if self.trained_ is None and self.weights:
             self.load(weight_file.locate(self.weights))
@@ -326,6 +335,11 @@ def exposure_of(sensor: Sensor) -> Exposure:
     from sensors.exposure_torch import Exposure
 
     return Exposure.of(sensor)
+
+
+def _opens_like(sensor: Sensor, code: NDArray) -> bool:
+    """Whether bucket 0 collects, but for leakage, while that code is 1."""
+    return np.array_equal(sensor.exposure[0] > 0.5, code > 0.5)
 
 
 def _whole_tiles(size: int, first: int, tile: int, multiple: int) -> tuple[NDArray[np.int64], int]:
@@ -473,10 +487,12 @@ class CodedBlurredPair(Learned):
 
         return coded_blurred_pair.CodedBlurredPair(**settings)
 
-    def serves(self, trained: Trained, sensor: Sensor) -> bool:
+    def unfit(self, trained: Trained, sensor: Sensor) -> str:
         """The coded image has to be of the same code; any camera that makes a blurred one serves the network that sees only that."""
-        alike = self.name == "blurred" or np.array_equal(sensor.code, trained.code)
-        return alike and not trained.network.refusal(sensor)
+        if self.name != "blurred" and not _opens_like(sensor, trained.code):
+            return self._another(trained, sensor)
+        reason = trained.network.refusal(sensor)
+        return reason and f"{reason}; {self._train_others}"
 
     def estimates(self, network: Any, start: Any, charge: Tensor, variance: Tensor | None, exposure: Exposure) -> list[Tensor]:
         """One."""
@@ -491,7 +507,7 @@ class CodedBlurredPair(Learned):
                 raise Refusal(reason)
             with torch.inference_mode():
                 charge, seen = torch.from_numpy(exposure.charge).to(device()), exposure_of(exposure.sensor).to(device())
-                return self._trained(exposure.sensor).network.attention(charge, seen)[0, 0].cpu().numpy()
+                return self.trained(exposure.sensor).network.attention(charge, seen)[0, 0].cpu().numpy()
 
         return apply_to_exposures(one, capture)
 

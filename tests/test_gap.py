@@ -253,3 +253,12 @@ def test_a_pair_of_real_film_comes_out_as_measured_before(clip, spec, expected):
     video = recording[0:9]
     capture = sensors.make("two-bucket", codes.make("impulse")).capture(video, seed=0)
     assert decibel(recon.make(spec), video.astype(np.float32) / 255, capture) == pytest.approx(expected, abs=0.1)
+
+
+def test_a_part_of_a_mask_that_is_smaller_than_it_starts_from_the_method_asked_for():
+    """Its tile is larger than the frame, which is no reason to fall back to the pseudo-inverse."""
+    mask = np.random.default_rng(0).integers(0, 2, (8, 90, 120), np.uint8)
+    video = moving(8)
+    capture = sensors.make("coded-pixel", mask).crop(slice(17, None), slice(30, None)).capture(video, seed=0)
+    found, start = (recon.make(name).reconstruct(capture)[0] for name in ("gap", "gap-tv:time=0.3"))
+    assert psnr(found, video, data_range=1) > psnr(start, video, data_range=1) > 15
