@@ -38,6 +38,10 @@ METHODS = {
     "gap-tv": "recon.gap:GapTV",
     "admm-tv": "recon.gap:AdmmTV",
     "gap": "recon.gap:PlugAndPlay",
+    "unfolding": "recon.learned:Unfolding",
+    "pair": "recon.learned:CodedBlurredPair",
+    "coded": "recon.learned:SingleCoded",
+    "blurred": "recon.learned:SingleBlurred",
 }
 
 

@@ -141,6 +141,8 @@ class Learned(Reconstructor):
             return reason
         if reason := self._needs_torch():
             return reason
+        if self.trained_ is None and not self.weights and not weight_file.locate(self.shipped(sensor)).is_file():
+            return f"no weights of {self.name} for such captures come with c2b; {self._train_others}"
         try:
             trained = self.trained(sensor)
         except Refusal as refused:
@@ -165,7 +167,7 @@ class Learned(Reconstructor):
 
     @property
     def _train_others(self) -> str:
-        return f"train others: c2b train {self.name} WEIGHTS.safetensors --videos DIR --code ..."
+        return f"train your own: c2b train {self.name} WEIGHTS.safetensors --videos DIR --code ..."
 
     def fit(
         self,

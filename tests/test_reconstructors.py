@@ -91,7 +91,7 @@ def test_whole_numbers_give_irradiance(name, step):
     stored = np.random.default_rng(0).integers(0, 256, (sensor.frames, H, W), np.uint8)
     given = (stored / 255).astype(np.float32)
     video, other = (method.reconstruct(sensor.capture(one, seed=0)) for one in (stored, given))
-    assert np.allclose(video, other, atol=1e-4)
+    assert np.allclose(video, other, atol=1e-2 if name in LEARNED else 1e-4)  # convolutions in bfloat16
 
 
 @pytest.mark.parametrize(("name", "step"), METHODS)

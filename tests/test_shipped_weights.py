@@ -1,0 +1,93 @@
+"""What comes with c2b: every weight file has its card, keeps its size, and is worth having."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+import recon
+import sensors
+from c2b import codes, scenes
+from recon import weight_file
+from recon.learned import Learned
+from recon.metrics import psnr
+
+FILES = sorted(weight_file.SHIPPED.glob("*.safetensors"))
+H, W = 150, 210
+
+#: What each network has to beat, and by how many dB, on scenes it has not seen.
+BEATS = {
+    "unfolding": ("two-bucket", "gap-tv", 1.0),
+    "unfolding:weights=unfolding-fast": ("two-bucket", "tile", 1.0),
+    "unfolding:weights=unfolding-noisy": ("cep-2019:white=100", "gap-tv", 0.3),
+    "pair:residual=true": ("two-bucket", "tile", 0.5),
+    "coded:residual=true": ("coded-pixel", "tile", 0.2),
+    "blurred:residual=true": ("conventional", "pseudo-inverse", -0.1),
+}
+
+
+@cache
+def film(name):
+    return scenes.make(f"{name}:frames=9,height={H},width={W},seed=4,optics=0.7")[0:9]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_weight_file_is_small_and_its_card_says_how_to_make_it_again(path):
+    assert path.stat().st_size < 16e6
+    card = path.with_suffix(".md").read_text(encoding="utf-8")
+    document = weight_file.read(path, path.stem.split("-")[0])[1]
+    method = document["method"]
+    assert f"c2b train {method}" in card.replace("'", "") and "Licence" in card and "Limits" in card
+    if isinstance(learner := recon.make(document.get("trained", method)), Learned):
+        assert f"c2b train '{document['trained']}' {path.name}" in card
+        trained = learner.load(path).trained_
+        sensor = sensors.make("two-bucket" if trained.buckets == 2 else "coded-pixel", trained.code)
+        assert learner.build(sensor).settings == trained.network.settings
+        assert sum(weights.numel() for weights in trained.network.parameters()) <= 4e6
+
+
+def test_all_weights_together_are_small():
+    assert sum(path.stat().st_size for path in FILES) < 60e6
+
+
+@pytest.mark.parametrize("spec", BEATS)
+def test_a_network_is_better_than_what_it_starts_from(spec):
+    kind, rival, gain = BEATS[spec]
+    sensor = sensors.make(kind, np.ones((9, 1, 1)) if kind == "conventional" else codes.make("impulse:tile=3"))
+    ours, theirs = [], []
+    for name in scenes.SCENES:
+        capture = sensor.capture(film(name), seed=1)
+        for found, method in ((ours, spec), (theirs, rival)):
+            found.append(psnr(recon.make(method).reconstruct(capture)[0], film(name), data_range=1))
+    assert np.mean(ours) > np.mean(theirs) + gain, (ours, theirs)
+
+
+@pytest.mark.parametrize("spec", ["pair:residual=true"])
+def test_attention_is_high_where_nothing_moves(spec):
+    """A square with a texture of its own passes over a picture that stands still; on the ground both lie near each other."""
+    rng = np.random.default_rng(0)
+    still, square = (np.clip(0.5 + gaussian_filter(rng.standard_normal(shape), 1.2), 0, 1) for shape in ((120, 180), (40, 40)))
+    video = np.repeat(still[None].astype(np.float32), 9, axis=0)
+    for t in range(9):
+        video[t, 40:80, 50 + 3 * t : 90 + 3 * t] = square
+    (attention,) = recon.make(spec).attention(sensors.make("two-bucket", codes.make("impulse:tile=3")).capture(video, seed=0))
+    moving = np.zeros((40, 60), bool)
+    moving[14:26, 17:38] = True
+    near = np.zeros((40, 60), bool)
+    near[10:30, 13:42] = True
+    assert attention[~near].mean() > attention[moving].mean() + 0.05
+
+
+@pytest.mark.parametrize("spec", ["unfolding:weights=unfolding-fast", "pair:residual=true"])
+def test_half_precision_costs_less_than_two_hundredths_of_a_decibel(spec):
+    sensor = sensors.make("two-bucket", codes.make("impulse:tile=3"))
+    for name in scenes.SCENES:
+        capture = sensor.capture(film(name), seed=1)
+        half, single = (
+            psnr(recon.make(f"{spec},precision={kind}").reconstruct(capture)[0], film(name), data_range=1)
+            for kind in ("bfloat16", "float32")
+        )
+        assert half > single - 0.02
