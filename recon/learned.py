@@ -257,9 +257,7 @@ class Learned(Reconstructor):
         import torch
 
         where = device()
-        given = [
-            None if one is None else torch.from_numpy(one)[None].to(where, memory_format=torch.channels_last) for one in fields
-        ]
+        given = [None if one is None else torch.from_numpy(one)[None].to(where) for one in fields]
         with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=self.bfloat16):
             video = self.estimates(network, given[0], given[1], given[2], exposure.to(where))[-1]  # type: ignore[arg-type]
         return video[0].float().cpu().numpy()

@@ -138,7 +138,8 @@ class Exposure:
         if error_variance is None:
             if variance is not None:
                 raise Refusal("a data step under noise weighs the noise against the error of the estimate; give error_variance")
-            return video + self.pseudo_inverse(residual)
+            shares, _, inverse = self._kept(charge)
+            return _moved(video, _combined(inverse, residual), shares)
         shares, gram, _ = self._kept(charge)
         spread = torch.as_tensor(error_variance, dtype=shares.dtype, device=shares.device)
         if spread.ndim and spread.shape[1] == self.frames > 1:
@@ -198,6 +199,16 @@ def symmetric_inverse(gram: Tensor) -> Tensor:
     entries = torch.where(regular, c, a) * scale, torch.where(regular, -b, b) * scale, torch.where(regular, a, c) * scale
     a, b, c = (entry.to(gram.dtype) for entry in entries)
     return torch.stack([a, b, b, c], -3).unflatten(-3, (2, 2))
+
+
+def _moved(video: Tensor, charge: Tensor, shares: Tensor) -> Tensor:
+    """x + A^T y; nothing but the result is allocated where no gradient is asked for."""
+    if torch.is_grad_enabled():
+        return video + _Adjoint.apply(charge, shares)
+    moved = torch.addcmul(video, charge[:, 0, None], shares[0])
+    for b in range(1, len(shares)):
+        moved.addcmul_(charge[:, b, None], shares[b])
+    return moved
 
 
 def _combined(matrix: Tensor, charge: Tensor) -> Tensor:
