@@ -351,7 +351,7 @@ def _whole_tiles(size: int, first: int, tile: int, multiple: int) -> tuple[NDArr
 
 
 class Unfolding(Learned):
-    """Ours: a residual on the registered tile video, refined in unrolled stages that obey the measurement.
+    """Ours: a residual on a classical start, refined in unrolled stages that obey the measurement.
 
     Parameters
     ----------

@@ -325,6 +325,15 @@ def test_what_else_a_method_gives_is_written_as_numbers_or_as_a_picture(empty, c
         assert drawn.width == 1440
 
 
+def test_the_list_tells_inherited_settings_and_each_entry_of_a_file_by_its_own_words(capsys):
+    rows = {row["name"]: row for row in json.loads(run(capsys, "list", "methods", "--json"))["methods"]}
+    assert len({row["what it is"] for row in rows.values()}) == len(rows)
+    assert "residual=False" in rows["blurred"]["settings"]
+    (settings,) = json.loads(run(capsys, "list", "blurred", "--json")).values()
+    told = {row["setting"]: (row["value"], row["type"]) for row in settings}
+    assert told["rate"] == ("0.001", "float") and told["crop"] == ("96", "int") and told["weights"] == ("none", "str")
+
+
 def test_colour_goes_all_the_way(empty, capsys):
     ramp = np.linspace(10, 200, WIDTH).astype(np.uint8)
     colour = np.broadcast_to(np.stack([ramp, ramp[::-1], ramp // 2], -1), (9, HEIGHT, WIDTH, 3))

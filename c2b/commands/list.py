@@ -89,7 +89,8 @@ def _meanings(target: str, given: Mapping[str, Mapping[str, Any]]) -> Iterator[t
     for setting, _, default in (one.partition("=") for one in _settings(node, module)):
         if setting not in _NOT_BY_TEXT:
             entry = given.get(setting)
-            value = f"{_written(entry['value'])} ({entry['provenance']})" if entry else default.strip("'") or "needed"
+            value = f"{_written(entry['value'])} ({entry['provenance']})" if entry else default and (default.strip("'") or "none")
+            value = value or "needed"
             yield setting, value, *told.get(setting, ("", ""))
 
 
@@ -101,7 +102,9 @@ def _documented(node: ast.FunctionDef | ast.ClassDef, module: str) -> dict[str, 
     section = _PARAMETERS.search(ast.get_docstring(node) or "")
     for names, kind, text in _PARAMETER.findall(section[1] if section else ""):
         meaning = " ".join(text.split()).replace("``", "").replace("`", "")
-        found |= dict.fromkeys(names.split(", "), (kind.replace(", optional", ""), meaning))
+        every, kinds = names.split(", "), (kind := kind.replace(", optional", "")).split(", ")
+        kinds = kinds if len(kinds) == len(every) else [kind] * len(every)
+        found |= {name: (one, meaning) for name, one in zip(every, kinds, strict=True)}
     return found
 
 
@@ -133,9 +136,10 @@ def _facts(target: str) -> tuple[str, str]:
         settings = [f"{key}={_written(entry['value'])}" for key, entry in numbers.items()]
         return " ".join(settings), f"{preset['title']}; numbers: {told or 'none'}"
     module, node = _definition(target)
-    told = ast.get_docstring(node if isinstance(node, ast.FunctionDef) else _parsed(module)) or ""
+    alone = isinstance(node, ast.ClassDef) and sum(isinstance(one, ast.ClassDef) for one in _entries(module)) == 1
+    told = ast.get_docstring(_parsed(module) if alone else node) or ""
     first = " ".join(told.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
-    return " ".join(_settings(node, module)), first.replace("``", "")
+    return " ".join(_settings(node, module)), first.replace("`", "")
 
 
 def _preset(target: str) -> dict[str, Any]:
@@ -157,6 +161,12 @@ def _definition(target: str) -> tuple[str, ast.FunctionDef | ast.ClassDef]:
     return module, definitions[name]
 
 
+def _entries(module: str) -> Iterator[ast.stmt]:
+    """What the tables name of a module."""
+    named = {target for entries in _tables().values() for target in entries.values()}
+    return (node for node in _parsed(module).body if f"{module}:{getattr(node, 'name', '')}" in named)
+
+
 def _written(value: object) -> str:
     """A number or a list of a preset, as one would type it."""
     if isinstance(value, Iterable) and not isinstance(value, str):
@@ -174,7 +184,7 @@ def _settings(node: ast.FunctionDef | ast.ClassDef, module: str) -> tuple[str, .
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
             return _settings(item, module) if item.args.defaults else ()
     if not any("dataclass" in ast.unparse(d) for d in node.decorator_list):
-        return ()
+        return _inherited(node, module)
     own = tuple(
         _setting(f.target.id, f.value)
         for f in node.body
@@ -189,9 +199,11 @@ def _inherited(node: ast.ClassDef, module: str) -> tuple[str, ...]:
 
 
 def _bases(node: ast.FunctionDef | ast.ClassDef, module: str) -> Iterator[tuple[ast.ClassDef, str]]:
-    """The bases of a class that are imported from modules of ours, and these."""
+    """The bases of a class, in this module or imported from modules of ours, and these."""
     for base in (ast.unparse(each) for each in getattr(node, "bases", ())):
         for line in _parsed(module).body:
+            if isinstance(line, ast.ClassDef) and line.name == base:
+                yield line, module
             if isinstance(line, ast.ImportFrom) and any(each.name == base for each in line.names):
                 where = line.module or ""
                 if where.startswith(("c2b.", "recon.", "sensors.")):
