@@ -112,9 +112,9 @@ class TileUnfolding(nn.Module):
             if self.noisy:
                 spread = (ERROR_AT_START * torch.exp(step[:, -1:].clamp(-6, 4))).square()
                 spread = spread.repeat_interleave(self.tile[0], 2).repeat_interleave(self.tile[1], 3)
-                x = exposure.data_step(x + unfold(step[:, :-1], self.tile), charge, variance, spread)
+                x = exposure.data_step(unfold(step[:, :-1], self.tile).add_(x), charge, variance, spread)
             else:
-                x = exposure.data_step(x + unfold(step, self.tile), charge)
+                x = exposure.data_step(unfold(step, self.tile).add_(x), charge)
             estimates.append(x)
         return estimates
 

@@ -1,4 +1,4 @@
-"""A 720p pair to nine frames through the shipped network: in bfloat16, channels last, against the same in plain float32."""
+"""A 720p pair to nine frames through the shipped network: in bfloat16, against the same in plain float32."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ def ratios() -> Iterator[Ratio]:
     network = method.trained(sensor).network
     plain = deepcopy(network).to(memory_format=torch.contiguous_format)
     start, charge = (field[..., :720, :1272].contiguous() for field in (start, charge))  # whole tiles, as the method pads to
-    near = [field.to(memory_format=torch.channels_last) for field in (start, charge)]
     torch.set_num_threads(1)
 
     def slow() -> torch.Tensor:
@@ -36,11 +35,11 @@ def ratios() -> Iterator[Ratio]:
 
     def fast() -> torch.Tensor:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            return network(*near, exposure)[-1]
+            return network(start, charge, exposure)[-1]
 
     truth = video[..., :720, :1272]
     assert psnr(fast()[0].float().numpy(), truth, data_range=1) > psnr(slow()[0].numpy(), truth, data_range=1) - 0.02
-    yield compare("unrolled network, 720p pair to 9 frames, bfloat16", slow, fast, at_least=1.2, turns=5)
+    yield compare("unrolled network, 720p pair to 9 frames, bfloat16", slow, fast, at_least=1.3, turns=5)
 
 
 def _drifting_texture() -> np.ndarray:
