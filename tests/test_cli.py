@@ -161,6 +161,7 @@ WORDS = {
     "reconstruct v.c2b.ome.tif x.npy --also variance=y.npy": "tile also gives low_resolution, not 'variance'",
     "reconstruct v.c2b.ome.tif x.npy --also low_resolution": "needed is low_resolution=FILE.npy",
     "reconstruct v.c2b.ome.tif x.npy --also low_resolution=y.gif": "needed is low_resolution=FILE.npy",
+    "reconstruct v.c2b.ome.tif x.npy --also low_resolution=x.npy": "is written already; name another file",
     "reconstruct v.c2b.ome.tif x.npy --also low_resolution=away/y.npy": "the folder away does not exist",
     "reconstruct v.c2b.ome.tif x.npy --exposures ::2": "in a row",
     "reconstruct v.c2b.ome.tif x.npy --exposures 1:1": "none of the exposures",

@@ -71,7 +71,7 @@ def reconstruct(
         print(f"mask: {found}")
     label = method + " --consistent" * consistent
     solver = recon.make(method, consistent=consistent)
-    further = _further(also or [], solver, label)
+    further = _further(also or [], solver, label, video)
     made = Reconstruction(taken, solver, label, capture)
     write_video(video, made, response=response or taken.record.get("response", "none"), progress=progress)
     lost = loss(video, made)
@@ -86,12 +86,12 @@ def reconstruct(
         _write_map(getattr(solver, name)(taken), name, path, label)
 
 
-def _further(words: list[str], solver: Reconstructor, label: str) -> list[tuple[str, Path]]:
+def _further(words: list[str], solver: Reconstructor, label: str, video: str) -> list[tuple[str, Path]]:
     """NAME=FILE, told apart before anything is computed."""
     from c2b.plots import FIGURE_SUFFIXES
     from sensors.refusal import Refusal
 
-    found = []
+    found: list[tuple[str, Path]] = []
     for word in words:
         name, equals, path = word.partition("=")
         if name not in solver.also:
@@ -100,6 +100,8 @@ def _further(words: list[str], solver: Reconstructor, label: str) -> list[tuple[
             raise Refusal(f"--also {word}: needed is {name}=FILE.npy or {name}=FILE.png")
         if not Path(path).parent.is_dir():
             raise Refusal(f"--also {word}: the folder {Path(path).parent} does not exist")
+        if Path(path).resolve() in {Path(video).resolve(), *(other.resolve() for _, other in found)}:
+            raise Refusal(f"--also {word}: {path} is written already; name another file")
         found.append((name, Path(path)))
     return found
 
