@@ -39,6 +39,7 @@ from recon.priors.denoiser import Denoiser
 from recon.priors.total_variation import GRADIENT, TotalVariation
 from recon.pseudo_inverse import PseudoInverse
 from recon.reconstructor import Reconstructor, needs_local
+from recon.tile_solve import LARGEST_TILE
 from sensors.capture import Capture
 from sensors.exposure import combine
 from sensors.refusal import Refusal
@@ -191,12 +192,13 @@ class GapTV(Reconstructor):
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
         gradient = GRADIENT + GRADIENT_PER_NOISE * _noise(capture) if self.gradient is None else self.gradient
-        return self._turns(gradient, noisy=not capture.sensor.readout.ideal).solve(capture)
+        noisy, tiled = not capture.sensor.readout.ideal, max(capture.sensor.tile) <= LARGEST_TILE
+        return self._turns(gradient, noisy, tiled).solve(capture)
 
-    def _turns(self, gradient: float, noisy: bool) -> PlugAndPlay:
+    def _turns(self, gradient: float, noisy: bool, tiled: bool = True) -> PlugAndPlay:
         time = TIME_UNDER_NOISE * noisy if self.time is None else self.time
         prior = TotalVariation(self.weight, time, self.coupled, self.inner, warm=noisy)
-        sigma, start = (self.weight * gradient) ** 0.5, "tikhonov" if noisy else "tile"
+        sigma, start = (self.weight * gradient) ** 0.5, "tikhonov" if noisy else "tile" if tiled else "pseudo-inverse"
         return PlugAndPlay(prior, start, self.iterations, 1, sigma, self.damping, self.accelerated, self.tolerance)
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from recon import weight_file
 from recon.reconstructor import Reconstructor, apply_to_exposures, needs_local
+from recon.tile_solve import LARGEST_TILE
 from sensors.capture import Capture
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sensors.exposure_torch import Exposure
-
-#: Periodic tiles up to this side are padded in phase; larger codes count as full-resolution masks.
-LARGEST_TILE = 32
 
 #: The grid on which a full-resolution mask is worked on, and what such networks start from.
 MASK_GRID, MASK_START = (2, 2), "gap-tv:iterations=40"

@@ -24,7 +24,7 @@ from numba.core import config
 FLAGS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 #: Below this many array elements a hand-over to threads (about 30 us) costs more than it saves.
-SERIAL_BELOW = 200_000
+SERIAL_BELOW = 600_000
 
 _threads: ContextVar[int] = ContextVar("threads")
 

@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recon.learned import LARGEST_TILE, device, exposure_of, started
+from recon.learned import device, exposure_of, started
 from recon.metrics import psnr
 from recon.reconstructor import needs_local
+from recon.tile_solve import LARGEST_TILE
 from recon.training import light
 from recon.training.clips import Clips
 from sensors.capture import Capture
