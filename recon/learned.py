@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from sensors.exposure_torch import Exposure
 
-#: The grid on which a full-resolution mask is worked on, and what such networks start from.
-MASK_GRID, MASK_START = (2, 2), "gap-tv:iterations=40"
+#: What networks for full-resolution masks start from.
+MASK_START = "gap-tv:iterations=40"
 
 #: Larger frames are run in bands of rows, which overlap by the reach of the network, so that no seam shows.
 MOST_PIXELS = 2_500_000
@@ -277,7 +277,8 @@ class Learned(Reconstructor):
         """The network to train, with the weights that were named, if any."""
         if self.weights:
             known = _read(self, weight_file.locate(self.weights)).network
-            if known.settings != network.settings:
+            theirs, ours = ({name: one.shape for name, one in net.state_dict().items()} for net in (known, network))
+            if theirs != ours:
                 raise Refusal(f"cannot go on from {self.weights}: it holds a network of {known.settings}, not {network.settings}")
             network.load_state_dict(known.state_dict())
         return network
@@ -399,19 +400,11 @@ class Unfolding(Learned):
         return "unfolding" if sensor.readout.ideal else "unfolding-noisy"
 
     def build(self, sensor: Sensor) -> Any:
-        """For the tile of the sensor's code; on a grid of its own for a full-resolution mask."""
-        mask = max(sensor.tile) > LARGEST_TILE
-        return self.rebuild(
-            {
-                "frames": sensor.frames,
-                "tile": MASK_GRID if mask else sensor.tile,
-                "buckets": sensor.buckets,
-                "width": self.width,
-                "stages": self.stages,
-                "noisy": self.noisy,
-                "coded": self.coded or mask,
-            }
-        )
+        """For the tile of the sensor's code; another one for full-resolution masks."""
+        size = {"buckets": sensor.buckets, "width": self.width, "stages": self.stages}
+        if max(sensor.tile) > LARGEST_TILE:
+            return self.rebuild(size)
+        return self.rebuild({"frames": sensor.frames, "tile": sensor.tile, **size, "noisy": self.noisy, "coded": self.coded})
 
     def begins_with(self, sensor: Sensor) -> str:
         """The method asked for; else the registered tile video, or for a full-resolution mask total variation."""
@@ -419,9 +412,10 @@ class Unfolding(Learned):
 
     def rebuild(self, settings: Mapping[str, Any]) -> Any:
         """From the settings in a weight file."""
+        from recon.networks.mask_unfolding import MaskUnfolding
         from recon.networks.tile_unfolding import TileUnfolding
 
-        return TileUnfolding(**settings)
+        return TileUnfolding(**settings) if "tile" in settings else MaskUnfolding(**settings)
 
     def estimates(self, network: Any, start: Any, charge: Tensor, variance: Tensor | None, exposure: Exposure) -> list[Tensor]:
         """Of all stages."""

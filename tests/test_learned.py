@@ -11,6 +11,7 @@ import sensors
 from c2b import codes
 from recon import learned, weight_file
 from recon.consistency import data_step
+from recon.networks.mask_unfolding import MaskUnfolding, VideoUNet
 from recon.networks.space_to_depth import fold, unfold
 from recon.networks.tile_unfolding import TileUnfolding
 from recon.tile_solve import TileSolve
@@ -98,6 +99,54 @@ def test_every_estimate_without_noise_explains_the_capture():
     for estimate in network(torch.zeros(1, 6, 24, 36), charge, exposure):
         assert estimate.abs().max() > 0.1
         assert torch.allclose(exposure.expose(estimate), charge, atol=1e-4)
+
+
+MASK = np.random.default_rng(5).integers(0, 2, (5, 40, 48), np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["two-bucket", "coded-pixel", "cep-2019"])
+def test_the_network_for_masks_starts_as_the_data_step_and_explains_the_capture(kind):
+    sensor = sensor_of(kind, MASK)
+    video = texture((5, 40, 48))
+    capture, exposure = sensor.capture(video, seed=0), Exposure.of(sensor)
+    network = MaskUnfolding(sensor.buckets, width=8, stages=3)
+    start = torch.from_numpy(sensor.pseudo_inverse(capture.charge[0]))[None]
+    variance = None if sensor.readout.ideal else torch.from_numpy(capture.variance)
+    given = start, torch.from_numpy(capture.charge), exposure, variance
+    if variance is None:
+        assert all(torch.allclose(estimate, start, atol=1e-4) for estimate in network(*given))
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.1, generator=torch.Generator().manual_seed(0))
+    for estimate in network(*given):
+        assert (estimate - start).abs().max() > 0.05
+        if variance is None:
+            assert torch.allclose(exposure.expose(estimate), given[1], atol=1e-3)
+
+
+def test_features_of_the_network_for_masks_spread_one_frame_with_each_block_and_one_at_the_input():
+    step = VideoUNet(2, 8)
+    for parameter in step.parameters():
+        torch.nn.init.normal_(parameter, 0.02, 0.1, generator=torch.Generator().manual_seed(0))
+    video, known = torch.rand(1, 17, 16, 24), torch.rand(1, 17, 2, 16, 24)
+    changed = video.clone()
+    changed[:, 8] += 0.1
+    with torch.no_grad():
+        moved = (step(changed, known, 0.05) - step(video, known, 0.05)).abs().amax((0, 2, 3))
+    assert (moved[1:16] > 0).all() and moved[0] == moved[16] == 0
+
+
+def test_a_part_of_a_mask_is_drawn_mirrored_and_transposed():
+    sensor = sensor_of("coded-pixel", np.random.default_rng(2).integers(0, 2, (5, 64, 64), np.uint8))
+    batches = Batches(learned.Unfolding(width=4, batch=1, crop=40, start="pseudo-inverse"), film(), sensor, [])
+    whole = np.lib.stride_tricks.sliding_window_view(sensor.code[0], (8, 8))
+    seen = set()
+    for number in range(40):
+        part = batches.batch(number)[-1].on_pixels(torch.empty(40, 40))[0, 0, :8, :8].numpy()
+        turns = {(a, b, c): part[::a, ::b].T if c else part[::a, ::b] for a in (1, -1) for b in (1, -1) for c in (0, 1)}
+        found = [key for key, one in turns.items() if (whole == one).all((-2, -1)).any()]
+        assert len(found) == 1
+        seen.add(found[0])
+    assert len(seen) == 8
 
 
 def test_ours_takes_at_most_half_the_operations_and_half_the_parameters_of_the_published_pair():

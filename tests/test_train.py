@@ -17,6 +17,7 @@ from c2b.training_clips import read_clips
 from c2b.training_log import TrainingLog
 from c2b.video.writing import write_video
 from recon import expectation_maximisation as em
+from recon import weight_file
 from sensors.refusal import Refusal
 
 METHOD = "gmm:components=3,rank=8,patches=320"
@@ -180,18 +181,36 @@ def test_a_checkpoint_of_other_clips_is_not_gone_on_with(capsys):
     assert "another training, with other clips or settings" in capsys.readouterr().err
 
 
-def test_light_levels_are_drawn_between_the_two():
+def test_light_levels_lie_evenly_between_the_two():
     import sensors
     from c2b import codes
     from c2b.commands.train import _under
 
-    draw = _under("10:1600", sensors.make("cep-2019", codes.make(CODE)))
-    rng = np.random.default_rng(0)
-    white = np.array([draw(rng).readout.white for _ in range(400)])
-    assert white.min() == pytest.approx(10) and white.max() == pytest.approx(1600)
-    assert np.median(white) == pytest.approx(np.sqrt(10 * 1600), rel=0.4)
+    chips = [sensors.make("cep-2019", codes.make(CODE))]
+    white = np.array([chip.readout.white for chip in _under("10:1600", chips)])
+    assert white[0] == pytest.approx(10) and white[-1] == pytest.approx(1600)
+    assert np.allclose(white[1:] / white[:-1], white[1] / white[0])
+    assert len(_under("10:1600", chips * 2)) == 2 * len(white)
     with pytest.raises(Refusal):
-        _under("20:10", sensors.make("cep-2019", codes.make(CODE)))
+        _under("20:10", chips)
+
+
+MASKS = ("bernoulli:frames=4,tile=40", "shifting-mask:frames=4,tile=40")
+
+
+def test_a_network_learns_from_several_masks_and_serves_another(capsys):
+    word = "unfolding:width=4,stages=2,steps=1,batch=1,crop=24,start=pseudo-inverse"
+    assert not train("--videos", "film", "--code", MASKS[1], "--sensor", "coded-pixel", method=word, code=MASKS[0])
+    np.save("mask.npy", np.random.default_rng(9).integers(0, 2, (4, 44, 50), np.uint8))
+    assert not main(
+        ["simulate", "film/a.npy", "c.c2b.ome.tif", "--sensor", "coded-pixel", "--code", "mask.npy", "--frames", "0:4"]
+    )
+    assert not main(["reconstruct", "c.c2b.ome.tif", "v.npy", "--method", "unfolding:weights=./w.safetensors"])
+    assert np.load("v.npy").shape[-3:] == (4, 44, 50)
+    assert MASKS[0] in weight_file.read("w.safetensors", "unfolding")[1]["code_spec"]
+    capsys.readouterr()
+    assert train("--videos", "film", "--code", "impulse:tile=3") == 2
+    assert "one length for all" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo terminals")

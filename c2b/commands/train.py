@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 from c2b.commands import Whole
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from recon.reconstructor import Reconstructor
     from sensors.sensor import Sensor
 
@@ -29,7 +27,7 @@ def train(
     stills: list[Path] | None = None,
     held: list[Path] | None = None,
     sensor: str = "two-bucket",
-    code: str = "impulse",
+    code: list[str] | None = None,
     readout: str | None = None,
     light: str = "",
     preset: str = "",
@@ -54,7 +52,7 @@ def train(
     sensor
         Sensor or preset whose captures it is for (c2b list sensors).
     code
-        Code or file; its length is that of the exposure (c2b list codes).
+        Code or file; its length is that of the exposure (c2b list codes). Default: impulse. Of several, each batch has one.
     readout
         ideal, or electrons:white=100,read_noise=12,... in place of the preset's.
     light
@@ -78,14 +76,19 @@ def train(
         why = "a folder of that name is in the way" if weights.is_dir() else f"the folder {weights.parent} does not exist"
         raise Refusal(f"cannot write {weights}: {why}")
     learner, label = _learner(method, preset, seed)
-    chip, named = make_sensor(sensor, code, readout, "mono")
-    chips = _under(light, chip) if light else chip
+    made = [make_sensor(sensor, one, readout, "mono") for one in code or ["impulse"]]
+    chips, named = [chip for chip, _ in made], {**made[0][1], "code_spec": " ".join(record["code_spec"] for _, record in made)}
+    if len({chip.frames for chip in chips}) > 1:
+        raise Refusal(f"codes of {', '.join(str(chip.frames) for chip in chips)} frames; needed: one length for all")
+    if light:
+        chips = _under(light, chips)
+    drawn = chips[0] if len(chips) == 1 else lambda rng: chips[rng.integers(len(chips))]
     settings: dict[str, Any] = {} if held is None else {"held": read_clips(_watched(learner, label, held), linearize=linearize)}
     clips = read_clips(videos or (), stills or (), linearize=linearize, white=white, progress=progress)
     if not clips:
         raise Refusal("nothing to learn from; give --videos FOLDER, --stills FOLDER or both")
     facts = {"clips": len(clips), "frames": sum(map(len, clips)), "light": light, "linearize": linearize or ""}
-    _learn(learner, label, weights, {"trained": label, **named, **facts}, clips=clips, sensors=chips, **settings)
+    _learn(learner, label, weights, {"trained": label, **named, **facts}, clips=clips, sensors=drawn, **settings)
 
 
 def _learn(learner: Reconstructor, label: str, weights: Path, card: dict[str, Any], **given: Any) -> None:
@@ -149,8 +152,8 @@ def _watched(learner: Reconstructor, label: str, held: list[Path]) -> list[Path]
     return held
 
 
-def _under(light: str, chip: Sensor) -> Callable[[np.random.Generator], Sensor]:
-    """The sensor at a light level drawn from a range."""
+def _under(light: str, chips: list[Sensor]) -> list[Sensor]:
+    """The sensors at light levels in a range."""
     from dataclasses import replace
 
     import numpy as np
@@ -163,10 +166,10 @@ def _under(light: str, chip: Sensor) -> Callable[[np.random.Generator], Sensor]:
             raise ValueError
     except ValueError:
         raise Refusal(f"--light {light} is not a range of electrons at white such as 10:1600") from None
-    if chip.readout.ideal:
+    if chips[0].readout.ideal:
         raise Refusal("--light needs a readout in electrons: a preset as the sensor, or --readout electrons:...")
-    chips = [replace(chip, readout=replace(chip.readout, white=level)) for level in np.geomspace(low, high, LEVELS)]
-    return lambda rng: chips[rng.integers(LEVELS)]
+    levels = np.geomspace(low, high, LEVELS)
+    return [replace(chip, readout=replace(chip.readout, white=level)) for chip in chips for level in levels]
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -115,10 +116,12 @@ class Batches:
         return cases
 
     def _placed(self, sensor: Sensor, rng: np.random.Generator) -> Sensor:
-        """The sensor under one of its codes; of a full-resolution mask a random part."""
+        """The sensor under one of its codes; of a full-resolution mask a random part, mirrored and transposed at random."""
         sensor = sensor.at(int(rng.integers(sensor.codes)))
         if max(sensor.tile) <= LARGEST_TILE:
             return sensor
+        code = sensor.code[:, :: rng.choice((1, -1)), :: rng.choice((1, -1))]
+        sensor = replace(sensor, code=code.transpose(0, 2, 1) if rng.random() < 0.5 else code)
         top, left = (int(rng.integers(max(whole - part, 0) + 1)) for whole, part in zip(sensor.tile, self.size, strict=True))
         return sensor.crop(slice(top, None), slice(left, None))
 
