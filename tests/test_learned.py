@@ -101,6 +101,27 @@ def test_every_estimate_without_noise_explains_the_capture():
         assert torch.allclose(exposure.expose(estimate), charge, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["two-bucket", "coded-pixel", "two-bucket:parasitic=0.05"])
+@pytest.mark.parametrize("code", ["impulse:tile=[2,3]", "bernoulli:frames=5,tile=[2,3]", "long:frames=4"])
+def test_stages_on_the_grid_are_those_on_whole_frames(kind, code):
+    """One matrix for all tiles does what the data step of the forward model does, bucket by bucket and frame by frame."""
+    sensor = sensor_of(kind, codes.make(code))
+    exposure, T = Exposure.of(sensor), sensor.frames
+    network = TileUnfolding(T, (2, 3), sensor.buckets, width=4, stages=2)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.1, generator=torch.Generator().manual_seed(0))
+    charge, start = exposure.expose(torch.rand(2, T, 24, 36)), torch.rand(2, T, 24, 36)
+    x, features = start, []
+    means = fold(charge / exposure.counts(24, 36).clamp(min=1e-3), (2, 3))
+    for stage in network.stages:
+        change, feature = stage([fold(x, (2, 3)), means, *features])
+        x, features = exposure.data_step(x + unfold(change, (2, 3)), charge), [feature]
+    *_, taught = network(start, charge, exposure)
+    with torch.inference_mode():
+        (found,) = network(start, charge, exposure)
+    assert torch.allclose(taught, x, atol=1e-4) and torch.allclose(found, x, atol=1e-4)
+
+
 MASK = np.random.default_rng(5).integers(0, 2, (5, 40, 48), np.uint8)
 
 

@@ -11,6 +11,7 @@ projection: GAP-net (Meng, Jalali, Yuan, 2020); start, grid, two buckets and noi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recon.networks.space_to_depth import fold, unfold
-from sensors.exposure_torch import Exposure
+from sensors.exposure_torch import Exposure, symmetric_inverse
 
 #: Levels of a U-Net below the tile grid: frames have to be multiples of the tile times 2 to this power.
 LEVELS = 2
@@ -104,25 +105,68 @@ class TileUnfolding(nn.Module):
         if self.coded:
             given.append(exposure.on_pixels(charge)[0].expand(len(charge), -1, -1, -1))
         known = [_on_grid(field, self.tile) for field in given]
-        x, estimates = start, []
+        step = self._noisy_step(charge, variance, exposure) if self.noisy else self._exact_step(charge, exposure)
+        x, estimates = _folded(start.float(), self.tile), []
         features: list[Tensor] = []
-        for stage in self.stages:
-            step, feature = stage([_on_grid(x, self.tile), *known, *features])
-            step, features = step.float(), [feature]
-            if self.noisy:
-                spread = (ERROR_AT_START * torch.exp(step[:, -1:].clamp(-6, 4))).square()
-                spread = spread.repeat_interleave(self.tile[0], 2).repeat_interleave(self.tile[1], 3)
-                x = exposure.data_step(unfold(step[:, :-1], self.tile).add_(x), charge, variance, spread)
-            else:
-                x = exposure.data_step(unfold(step, self.tile).add_(x), charge)
-            estimates.append(x)
+        for number, stage in enumerate(self.stages):
+            change, feature = stage([_in_kind(x), *known, *features])
+            features = [feature]
+            x = step(x, change.float())
+            if torch.is_grad_enabled() or number + 1 == len(self.stages):
+                estimates.append(unfold(x, self.tile))
         return estimates
+
+    def _exact_step(self, charge: Tensor, exposure: Exposure) -> Callable[[Tensor, Tensor], Tensor]:
+        """The projection, on the grid; under a code that repeats with the tile one matrix for all tiles."""
+        tile = self.tile
+        if exposure.mixing is not None or tuple(exposure.shares.shape[-2:]) != tile:
+            return lambda x, change: _folded(exposure.data_step(unfold(x + change, tile), charge), tile)
+        shares = exposure.on_pixels(charge)[:, :, : tile[0], : tile[1]].flatten(2)
+        inverse = symmetric_inverse((shares[:, None] * shares).sum(2)[:, :, None])[:, :, 0]
+        see = _tile_matrix(shares.transpose(0, 1))
+        explain = _tile_matrix((inverse[:, :, None] * shares).sum(1))
+        told = _folded(charge, tile).permute(0, 2, 3, 1).flatten(0, 2)
+
+        def step(x: Tensor, change: Tensor) -> Tensor:
+            moved = x + change
+            flat = moved.permute(0, 2, 3, 1).flatten(0, 2)
+            with torch.autocast(x.device.type, enabled=False):
+                residual = torch.addmm(told, flat, see, alpha=-1)
+                flat = flat.addmm(residual, explain) if torch.is_grad_enabled() else flat.addmm_(residual, explain)
+            return flat.reshape(moved.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2)
+
+        return step
+
+    def _noisy_step(self, charge: Tensor, variance: Tensor | None, exposure: Exposure) -> Callable[[Tensor, Tensor], Tensor]:
+        """The data step that weighs the noise against the error that the last channel of a stage tells."""
+
+        def step(x: Tensor, change: Tensor) -> Tensor:
+            spread = (ERROR_AT_START * torch.exp(change[:, -1:].clamp(-6, 4))).square()
+            spread = spread.repeat_interleave(self.tile[0], 2).repeat_interleave(self.tile[1], 3)
+            moved = exposure.data_step(unfold(x + change[:, :-1], self.tile), charge, variance, spread)
+            return _folded(moved, self.tile)
+
+        return step
+
+
+def _tile_matrix(blocks: Tensor) -> Tensor:
+    """Matrices (C, D, p q), one for each pixel of a tile, as one (C p q, D p q) between the channels of the grid."""
+    return torch.diag_embed(blocks).transpose(1, 2).flatten(2).flatten(0, 1)
 
 
 def _on_grid(field: Tensor, tile: tuple[int, int]) -> Tensor:
     """Folded, in the type and order in which convolutions are fastest; whole frames are faster plane by plane."""
+    return _folded(_in_kind(field), tile)
+
+
+def _in_kind(field: Tensor) -> Tensor:
+    """In the type of convolutions."""
     if torch.is_autocast_enabled(field.device.type):
-        field = field.to(torch.get_autocast_dtype(field.device.type))
+        return field.to(torch.get_autocast_dtype(field.device.type))
+    return field
+
+
+def _folded(field: Tensor, tile: tuple[int, int]) -> Tensor:
     return fold(field, tile).contiguous(memory_format=torch.channels_last)
 
 
