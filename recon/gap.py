@@ -53,9 +53,6 @@ GRADIENT_PER_NOISE = 0.6
 #: of a decibel at best, and cost three times the time.
 TIME_UNDER_NOISE = 0.1
 
-#: Turns in a round of plug-and-play where none are given.
-ITERATIONS, ITERATIONS_UNDER_NOISE = 15, 3
-
 
 class PlugAndPlay(Reconstructor):
     """The data step and any denoiser in turns.
@@ -67,9 +64,8 @@ class PlugAndPlay(Reconstructor):
     start : str, optional
         The method whose estimate comes first; the pseudo-inverse where that cannot serve the capture. By default gap-tv:time=0.3, under
         noise gap-tv.
-    iterations : int, optional
-        At most, in each round. By default 15, under noise 3: total variation has dealt with the noise, and more turns of another
-        denoiser only smooth what it left.
+    iterations : int
+        At most, in each round.
     rounds : int
         How often the denoiser is guided by the estimate anew, such as by its motion.
     sigma : float
@@ -91,14 +87,14 @@ class PlugAndPlay(Reconstructor):
         self,
         denoiser: str | Denoiser = "motion",
         start: str | None = None,
-        iterations: int | None = None,
+        iterations: int = 15,
         rounds: int = 2,
         sigma: float = 0.01,
         damping: float = 0.0,
         accelerated: bool = False,
         tolerance: float = 1e-4,
     ) -> None:
-        if rounds < 1 or (iterations is not None and iterations < 1):
+        if min(iterations, rounds) < 1:
             raise Refusal(f"iterations={iterations} and rounds={rounds}; needed: 1 or more of each")
         if not sigma > 0:
             raise Refusal(f"sigma={sigma} is the noise the denoiser takes away; needed: above 0")
@@ -124,11 +120,10 @@ class PlugAndPlay(Reconstructor):
         variance = capture.variance[0] + self.damping * spread
         gain = (residual_precision(sensor, variance, np.asarray(spread)) * spread).astype(np.float32)
         prior, start = self._made(capture.sensor.readout.ideal)
-        iterations = self.iterations or (ITERATIONS if sensor.readout.ideal else ITERATIONS_UNDER_NOISE)
         x = z = _estimate(start, capture)
         for _ in range(self.rounds):
             guided = prior.guided_by(x)
-            for _ in range(iterations):
+            for _ in range(self.iterations):
                 v = sensor.adjoint(combine(charge - sensor.expose(z), gain, (0, 0)))
                 v += x
                 before, x = x, guided(v, self.sigma)
