@@ -395,9 +395,8 @@ class Unfolding(Learned):
 
     def shipped(self, sensor: Sensor) -> str:
         """Noise and full-resolution masks have weights of their own."""
-        if max(sensor.tile) > LARGEST_TILE:
-            return "unfolding-mask"
-        return "unfolding" if sensor.readout.ideal else "unfolding-noisy"
+        kind = "unfolding-mask" if max(sensor.tile) > LARGEST_TILE else "unfolding"
+        return kind if sensor.readout.ideal else kind + "-noisy"
 
     def build(self, sensor: Sensor) -> Any:
         """For the tile of the sensor's code; another one for full-resolution masks."""
