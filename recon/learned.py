@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from sensors.exposure_torch import Exposure
 
-#: What networks for full-resolution masks start from.
-MASK_START = "gap-tv:iterations=40"
+#: Stages of our network; for full-resolution masks their number, and what it starts from.
+STAGES, MASK_STAGES, MASK_START = 3, 20, "gap"
 
 #: Larger frames are run in bands of rows, which overlap by the reach of the network, so that no seam shows.
 MOST_PIXELS = 2_500_000
@@ -123,6 +123,10 @@ class Learned(Reconstructor):
         """The classical method that the network starts from; none by default."""
         return ""
 
+    def learns_from_noise(self, sensor: Sensor) -> bool:
+        """Whether it learns to take white noise from clips, rather than from captures of that sensor."""
+        return False
+
     @abstractmethod
     def rebuild(self, settings: Mapping[str, Any]) -> Any:
         """The network of those settings."""
@@ -149,6 +153,8 @@ class Learned(Reconstructor):
 
     def unfit(self, trained: Trained, sensor: Sensor) -> str:
         """Why the network does not know captures of that sensor; empty if it does."""
+        if getattr(trained.network, "serves_any_code", False):
+            return ""
         family = getattr(trained.network, "coded", False) and len(sensor.code) == len(trained.code)
         if sensor.buckets == trained.buckets and (
             _opens_like(sensor, trained.code) or (family and _opens_like(sensor, sensor.code))
@@ -190,19 +196,19 @@ class Learned(Reconstructor):
             raise Refusal(reason)
         import torch
 
-        from recon.training.batches import Batches
+        from recon.training.batches import batches_for
         from recon.training.learning import Recipe, learn
         from recon.training.losses import Loss
 
         torch.manual_seed(self.seed)
-        batches = Batches(self, list(clips), sensors, list(held))
+        batches = batches_for(self, list(clips), sensors, list(held))
         network = self._begun(batches.network).to(batches.device, memory_format=torch.channels_last)
         recipe = Recipe(self.steps, self.rate, bfloat16=self.bfloat16)
         loss = Loss(self.variation, response=self.response)
         network = learn(
             network,
             batches.batch,
-            lambda net, given: self.estimates(net, *given[1:]),
+            batches.estimates,
             loss,
             recipe,
             validate=batches.validate if batches.held else None,
@@ -372,7 +378,7 @@ class Unfolding(Learned):
         weights: str = "",
         precision: str = "auto",
         width: int = 32,
-        stages: int = 3,
+        stages: int | None = None,
         noisy: bool = False,
         coded: bool = False,
         start: str = "",
@@ -395,15 +401,29 @@ class Unfolding(Learned):
 
     def shipped(self, sensor: Sensor) -> str:
         """Noise and full-resolution masks have weights of their own."""
-        kind = "unfolding-mask" if max(sensor.tile) > LARGEST_TILE else "unfolding"
-        return kind if sensor.readout.ideal else kind + "-noisy"
+        if max(sensor.tile) > LARGEST_TILE:
+            return "unfolding-mask"
+        return "unfolding" if sensor.readout.ideal else "unfolding-noisy"
 
     def build(self, sensor: Sensor) -> Any:
         """For the tile of the sensor's code; another one for full-resolution masks."""
-        size = {"buckets": sensor.buckets, "width": self.width, "stages": self.stages}
-        if max(sensor.tile) > LARGEST_TILE:
-            return self.rebuild(size)
-        return self.rebuild({"frames": sensor.frames, "tile": sensor.tile, **size, "noisy": self.noisy, "coded": self.coded})
+        if self.learns_from_noise(sensor):
+            return self.rebuild({"width": self.width, "stages": self.stages or MASK_STAGES})
+        return self.rebuild(
+            {
+                "frames": sensor.frames,
+                "tile": sensor.tile,
+                "buckets": sensor.buckets,
+                "width": self.width,
+                "stages": self.stages or STAGES,
+                "noisy": self.noisy,
+                "coded": self.coded,
+            }
+        )
+
+    def learns_from_noise(self, sensor: Sensor) -> bool:
+        """For full-resolution masks."""
+        return max(sensor.tile) > LARGEST_TILE
 
     def begins_with(self, sensor: Sensor) -> str:
         """The method asked for; else the registered tile video, or for a full-resolution mask total variation."""

@@ -11,12 +11,13 @@ import sensors
 from c2b import codes
 from recon import learned, weight_file
 from recon.consistency import data_step
-from recon.networks.mask_unfolding import MaskUnfolding, VideoUNet
+from recon.networks.mask_unfolding import MaskUnfolding
 from recon.networks.space_to_depth import fold, unfold
 from recon.networks.tile_unfolding import TileUnfolding
+from recon.networks.video_denoiser import VideoDenoiser
 from recon.tile_solve import TileSolve
 from recon.training import light
-from recon.training.batches import Batches
+from recon.training.batches import Batches, batches_for
 from recon.training.clips import Clips
 from recon.training.learning import Recipe, learn
 from recon.training.losses import Loss, total_variation
@@ -125,49 +126,75 @@ def test_stages_on_the_grid_are_those_on_whole_frames(kind, code):
 MASK = np.random.default_rng(5).integers(0, 2, (5, 40, 48), np.uint8)
 
 
+def shaken(network, mean=0.0, scale=0.1):
+    """The same with random weights."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, mean, scale, generator=generator)
+    return network
+
+
 @pytest.mark.parametrize("kind", ["two-bucket", "coded-pixel", "cep-2019"])
-def test_the_network_for_masks_starts_as_the_data_step_and_explains_the_capture(kind):
+def test_plug_and_play_explains_the_capture_whatever_the_denoiser_does(kind):
+    """And a denoiser that does nothing, as an untrained one, leaves the start as it is."""
     sensor = sensor_of(kind, MASK)
     video = texture((5, 40, 48))
     capture, exposure = sensor.capture(video, seed=0), Exposure.of(sensor)
-    network = MaskUnfolding(sensor.buckets, width=8, stages=3)
-    start = torch.from_numpy(sensor.pseudo_inverse(capture.charge[0]))[None]
-    variance = None if sensor.readout.ideal else torch.from_numpy(capture.variance)
-    given = start, torch.from_numpy(capture.charge), exposure, variance
-    if variance is None:
-        assert all(torch.allclose(estimate, start, atol=1e-4) for estimate in network(*given))
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, 0, 0.1, generator=torch.Generator().manual_seed(0))
+    ideal = sensor.readout.ideal
+    start = sensor.pseudo_inverse(capture.charge[0])
+    given = torch.from_numpy(start)[None], torch.from_numpy(capture.charge), exposure
+    given += (None if ideal else torch.from_numpy(capture.variance),)
+    network = MaskUnfolding(width=8, stages=9)
     for estimate in network(*given):
-        assert (estimate - start).abs().max() > 0.05
-        if variance is None:
-            assert torch.allclose(exposure.expose(estimate), given[1], atol=1e-3)
+        expected = start if ideal else data_step(start, capture, 0.02**2)
+        assert np.abs(estimate[0].detach().numpy() - expected).max() < (1e-4 if ideal else 0.1)
+    for estimate in shaken(network, scale=0.05)(*given):
+        assert np.isfinite(estimate.detach().numpy()).all() and (estimate - given[0]).abs().max() > 0.01
+        if ideal:
+            assert torch.allclose(exposure.expose(estimate), given[1], atol=2e-3)
 
 
-def test_features_of_the_network_for_masks_spread_one_frame_with_each_block_and_one_at_the_input():
-    step = VideoUNet(2, 8)
-    for parameter in step.parameters():
-        torch.nn.init.normal_(parameter, 0.02, 0.1, generator=torch.Generator().manual_seed(0))
-    video, known = torch.rand(1, 17, 16, 24), torch.rand(1, 17, 2, 16, 24)
+def test_stages_of_plug_and_play_see_the_video_mirrored_in_turn():
+    """A denoiser that only moves things a pixel down, right and on in time moves them back as often."""
+    sensor = sensor_of("coded-pixel", np.zeros((5, 16, 24), np.uint8))  # says nothing, so that nothing is corrected
+    network = MaskUnfolding(width=4, stages=8)
+    network.denoiser = type("Shift", (torch.nn.Module,), {"forward": lambda _, v, sigma: v.roll((1, 1, 1), (1, 2, 3))})()
+    video = torch.rand(1, 5, 16, 24)
+    estimates = network(video, torch.zeros(1, 1, 16, 24), Exposure.of(sensor))
+    assert torch.allclose(estimates[-1], video) and not torch.allclose(estimates[0], video)
+
+
+def test_in_the_denoiser_what_is_known_spreads_one_frame_with_each_block_and_one_at_the_input():
+    denoiser = shaken(VideoDenoiser(8), 0.02)
+    video, sigma = torch.rand(1, 17, 16, 24), torch.tensor([0.05])
     changed = video.clone()
     changed[:, 8] += 0.1
     with torch.no_grad():
-        moved = (step(changed, known, 0.05) - step(video, known, 0.05)).abs().amax((0, 2, 3))
+        moved = (denoiser(changed, sigma) - denoiser(video, sigma)).abs().amax((0, 2, 3))
     assert (moved[1:16] > 0).all() and moved[0] == moved[16] == 0
 
 
-def test_a_part_of_a_mask_is_drawn_mirrored_and_transposed():
-    sensor = sensor_of("coded-pixel", np.random.default_rng(2).integers(0, 2, (5, 64, 64), np.uint8))
-    batches = Batches(learned.Unfolding(width=4, batch=1, crop=40, start="pseudo-inverse"), film(), sensor, [])
-    whole = np.lib.stride_tricks.sliding_window_view(sensor.code[0], (8, 8))
-    seen = set()
-    for number in range(40):
-        part = batches.batch(number)[-1].on_pixels(torch.empty(40, 40))[0, 0, :8, :8].numpy()
-        turns = {(a, b, c): part[::a, ::b].T if c else part[::a, ::b] for a in (1, -1) for b in (1, -1) for c in (0, 1)}
-        found = [key for key, one in turns.items() if (whole == one).all((-2, -1)).any()]
-        assert len(found) == 1
-        seen.add(found[0])
-    assert len(seen) == 8
+def test_a_network_for_masks_learns_from_white_noise_and_serves_any_mask_length_and_readout(tmp_path):
+    settings = {"width": 8, "stages": 2, "steps": 150, "batch": 4, "crop": 24, "rate": 5e-3, "precision": "float32"}
+    clip, rows = (texture((14, 40, 52), blur=1.5) * 255).astype(np.uint8), []
+    method = learned.Unfolding(**settings, start="pseudo-inverse")
+    method.fit([clip], sensor_of("coded-pixel", MASK), held=[clip], report=lambda *news: rows.append(news[-1]))
+    scores = [row["psnr"] for row in rows if row]
+    assert scores[0] == pytest.approx(20 * np.log10(255 / 15), abs=0.1) and scores[-1] > scores[0] + 1
+    method.save(tmp_path / "w.safetensors")
+    again = learned.Unfolding(weights=str(tmp_path / "w.safetensors"))
+    for kind, T, shape in (("coded-pixel", 5, (40, 48)), ("two-bucket", 3, (37, 51)), ("cep-2019:white=100", 7, (33, 40))):
+        mask = np.random.default_rng(6).integers(0, 2, (T, *shape), np.uint8)
+        video = again.reconstruct(sensor_of(kind, mask).capture(texture((T, *shape)), seed=0))
+        assert video.shape == (1, T, *shape) and np.isfinite(video).all()
+
+
+def test_white_noise_of_a_number_is_always_the_same_and_as_strong_as_it_says():
+    batches = batches_for(learned.Unfolding(width=4, batch=6, crop=40), film(), sensor_of("coded-pixel", MASK), [])
+    truth, noisy, sigma = batches.batch(3)
+    assert all(torch.equal(one, other) for one, other in zip(batches.batch(3), (truth, noisy, sigma), strict=True))
+    assert torch.allclose((noisy - truth).flatten(1).std(1) / sigma, torch.ones(6), atol=0.05)
+    assert 2 / 255 <= sigma.min() < sigma.max() <= 60 / 255
 
 
 def test_ours_takes_at_most_half_the_operations_and_half_the_parameters_of_the_published_pair():

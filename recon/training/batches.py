@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,7 +14,6 @@ from torch import Tensor, nn
 from recon.learned import device, exposure_of, started
 from recon.metrics import psnr
 from recon.reconstructor import needs_local
-from recon.tile_solve import LARGEST_TILE
 from recon.training import light
 from recon.training.clips import Clips
 from sensors.capture import Capture
@@ -25,6 +23,9 @@ from sensors.sensor import Sensor, white_of
 if TYPE_CHECKING:
     from recon.learned import Learned
     from sensors.exposure_torch import Exposure
+
+#: White noise to learn from, standard deviation in parts of white: least, most, and of the clips that are looked at.
+LEAST_NOISE, MOST_NOISE, HELD_NOISE = 2 / 255, 60 / 255, 15 / 255
 
 #: Rows and columns of the middle of a held clip that are looked at, at most.
 HELD_SIZE = (240, 384)
@@ -57,7 +58,7 @@ class Batches:
     ) -> None:
         self.method = method
         self.draw_sensor = sensors if callable(sensors) else lambda rng: sensors
-        self.sensor = self.draw_sensor(np.random.default_rng(method.seed)).at(0)
+        self.sensor = _first(sensors, method.seed)
         if reason := needs_local(self.sensor, method.name):
             raise Refusal(reason)
         self.device = device()
@@ -68,9 +69,9 @@ class Batches:
         self.size = (rows, columns)
         self.clips = Clips(clips, self.sensor.frames, self.size, photographs=method.photographs)
         self.held = [clip for clip in held if len(clip) >= self.sensor.frames]
-        self._kept: dict[int, tuple[Tensor, Tensor | None, Tensor, Tensor | None, Exposure]] = {}
+        self._kept: dict[int, tuple[Any, ...]] = {}
 
-    def batch(self, number: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None, Exposure]:
+    def batch(self, number: int) -> tuple[Any, ...]:
         """Truth (N, T, H, W), start, charge (N, B, H, W), variance (None without noise), exposure."""
         if not (distinct := self.method.distinct):
             return self._drawn(number)
@@ -78,7 +79,7 @@ class Batches:
             self._kept[number] = self._drawn(number)
         return self._kept[number]
 
-    def _drawn(self, number: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor | None, Exposure]:
+    def _drawn(self, number: int) -> tuple[Any, ...]:
         rng = np.random.default_rng((self.method.seed, number))
         sensor = self._placed(self.draw_sensor(rng), rng)
         truth = [light.decode(self.clips.draw(rng), self.method.response) for _ in range(self.method.batch)]
@@ -86,44 +87,44 @@ class Batches:
         captures = [Capture(sensor.take(clip, seed=seed)[None], sensor) for clip, seed in zip(truth, seeds, strict=True)]
         return (self._tensor(truth), *self._given(captures))
 
+    def estimates(self, network: nn.Module, given: tuple[Any, ...]) -> list[Tensor]:
+        """What a network makes of a batch, stage by stage."""
+        return self.method.estimates(network, *given[1:])
+
     def validate(self, network: nn.Module) -> dict[str, float]:
         """PSNR of the middle of the held clips, mean over clips, in the encoding that the loss looks at."""
         scores = []
         for truth, given in self._cases:
             with torch.inference_mode():
-                video = self.method.estimates(network, *given)[-1][0]
+                video = self.estimates(network, (truth, *given))[-1][0]
             shown, true = (light.encode(one, self.method.response) for one in (video.cpu(), torch.from_numpy(truth)))
             scores.append(psnr(shown.numpy(), true.numpy(), data_range=1.0))
         return {"psnr": float(np.mean(scores))}
 
     @cached_property
-    def _cases(self) -> list[tuple[NDArray, tuple[Tensor | None, Tensor, Tensor | None, Exposure]]]:
+    def _cases(self) -> list[tuple[NDArray, tuple[Any, ...]]]:
         """The truth of the middle frames of each held clip, and what a network is given."""
         cases = []
         for number, clip in enumerate(self.held):
             rng = np.random.default_rng((self.method.seed, 2**40 + number))
-            sensor = self._placed(self.draw_sensor(rng), rng)
             shape = [
                 min(most, whole) // step * step
                 for most, whole, step in zip(HELD_SIZE, clip.shape[1:], self.multiple, strict=True)
             ]
             top, left = ((whole - part) // 2 for whole, part in zip(clip.shape[1:], shape, strict=True))
-            first = (len(clip) - sensor.frames) // 2
-            run = np.asarray(clip[first : first + sensor.frames, top : top + shape[0], left : left + shape[1]])
+            first = (len(clip) - self.sensor.frames) // 2
+            run = np.asarray(clip[first : first + self.sensor.frames, top : top + shape[0], left : left + shape[1]])
             truth = light.decode(run.astype(np.float32) / np.float32(white_of(run)), self.method.response)
-            capture = Capture(sensor.take(truth, seed=number)[None], sensor)
-            cases.append((truth, self._given([capture])))
+            cases.append((truth, self._case(truth, number, rng)))
         return cases
 
+    def _case(self, truth: NDArray, number: int, rng: np.random.Generator) -> tuple[Any, ...]:
+        sensor = self._placed(self.draw_sensor(rng), rng)
+        return self._given([Capture(sensor.take(truth, seed=number)[None], sensor)])
+
     def _placed(self, sensor: Sensor, rng: np.random.Generator) -> Sensor:
-        """The sensor under one of its codes; of a full-resolution mask a random part, mirrored and transposed at random."""
-        sensor = sensor.at(int(rng.integers(sensor.codes)))
-        if max(sensor.tile) <= LARGEST_TILE:
-            return sensor
-        code = sensor.code[:, :: rng.choice((1, -1)), :: rng.choice((1, -1))]
-        sensor = replace(sensor, code=code.transpose(0, 2, 1) if rng.random() < 0.5 else code)
-        top, left = (int(rng.integers(max(whole - part, 0) + 1)) for whole, part in zip(sensor.tile, self.size, strict=True))
-        return sensor.crop(slice(top, None), slice(left, None))
+        """The sensor under one of its codes."""
+        return sensor.at(int(rng.integers(sensor.codes)))
 
     def _given(self, captures: list[Capture]) -> tuple[Tensor | None, Tensor, Tensor | None, Exposure]:
         """Start, charge, variance and exposure."""
@@ -138,3 +139,38 @@ class Batches:
 
     def _tensor(self, fields: list[NDArray]) -> Tensor:
         return torch.from_numpy(np.stack(fields)).to(self.device)
+
+
+class WhiteNoise(Batches):
+    """Clips with white noise of random strength, for networks that learn to take it away."""
+
+    def estimates(self, network: Any, given: tuple[Any, ...]) -> list[Tensor]:
+        """The clips without it."""
+        return [network.denoiser(*given[1:])]
+
+    def _drawn(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Truth (N, T, H, W), the same with noise, and its standard deviation (N,)."""
+        rng = np.random.default_rng((self.method.seed, number))
+        truth = np.stack([light.decode(self.clips.draw(rng), self.method.response) for _ in range(self.method.batch)])
+        sigma = np.exp(rng.uniform(np.log(LEAST_NOISE), np.log(MOST_NOISE), len(truth))).astype(np.float32)
+        return (self._tensor([*truth]), *self._noisy(truth, sigma, rng))
+
+    def _case(self, truth: NDArray, number: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        return self._noisy(truth[None], np.full(1, HELD_NOISE, np.float32), rng)
+
+    def _noisy(self, truth: NDArray, sigma: NDArray, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        noisy = truth + sigma[:, None, None, None] * rng.standard_normal(truth.shape, dtype=np.float32)
+        return self._tensor([*noisy]), self._tensor([*sigma])
+
+
+def batches_for(
+    method: Learned, clips: list[NDArray], sensors: Sensor | Callable[[np.random.Generator], Sensor], held: list[NDArray]
+) -> Batches:
+    """What a method learns from: captures, or clips with noise."""
+    kind = WhiteNoise if method.learns_from_noise(_first(sensors, method.seed)) else Batches
+    return kind(method, clips, sensors, held)
+
+
+def _first(sensors: Sensor | Callable[[np.random.Generator], Sensor], seed: int) -> Sensor:
+    """The sensor, or the first that is drawn, under the first of its codes."""
+    return (sensors(np.random.default_rng(seed)) if callable(sensors) else sensors).at(0)
