@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sensors.exposure_torch import Exposure
 
 #: Stages of our network; for full-resolution masks their number, and what it starts from.
-STAGES, MASK_STAGES, MASK_START = 3, 20, "gap"
+STAGES, MASK_STAGES, MASK_START = 3, 12, "gap"
 
 #: Larger frames are run in bands of rows, which overlap by the reach of the network, so that no seam shows.
 MOST_PIXELS = 2_500_000

@@ -65,6 +65,19 @@ def test_a_network_is_better_than_what_it_starts_from(spec):
     assert np.mean(ours) > np.mean(theirs) + gain, (ours, theirs)
 
 
+@pytest.mark.parametrize("frames", [5, 8])
+@pytest.mark.parametrize("kind", ["coded-pixel", "two-bucket"])
+def test_the_network_for_masks_is_better_than_total_variation_under_any_mask(kind, frames):
+    mask = np.random.default_rng(3).integers(0, 2, (frames, H, W), np.uint8)
+    ours, theirs = [], []
+    for name in scenes.SCENES:
+        truth = film(name)[:frames]
+        capture = sensors.make(kind, mask).capture(truth, seed=1)
+        for found, method in ((ours, "unfolding"), (theirs, "gap-tv")):
+            found.append(psnr(recon.make(method).reconstruct(capture)[0], truth, data_range=1))
+    assert np.mean(ours) > np.mean(theirs) + 1, (ours, theirs)
+
+
 @pytest.mark.parametrize("spec", ["pair:residual=true"])
 def test_attention_is_high_where_nothing_moves(spec):
     """A square with a texture of its own passes over a picture that stands still; on the ground both lie near each other."""

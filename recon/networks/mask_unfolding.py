@@ -21,7 +21,7 @@ from recon.networks.video_denoiser import VideoDenoiser
 from sensors.exposure_torch import Exposure
 
 #: sigma of the first and of the last stage, irradiance.
-FIRST, LAST = 0.06, 0.02
+FIRST, LAST = 0.03, 0.02
 
 #: Axes along which a video is mirrored, in turn.
 AXES = (1, 2, 3)
@@ -39,7 +39,7 @@ class MaskUnfolding(nn.Module):
 
     serves_any_code = True
 
-    def __init__(self, width: int = 32, stages: int = 20) -> None:
+    def __init__(self, width: int = 32, stages: int = 12) -> None:
         super().__init__()
         self.settings: dict[str, Any] = {"width": width, "stages": stages}
         self.denoiser = VideoDenoiser(width)
