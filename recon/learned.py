@@ -406,7 +406,7 @@ class Unfolding(Learned):
         return "unfolding" if sensor.readout.ideal else "unfolding-noisy"
 
     def build(self, sensor: Sensor) -> Any:
-        """For the tile of the sensor's code; another one for full-resolution masks."""
+        """For the tile of the sensor's code; a denoiser and data steps in turns for full-resolution masks."""
         if self.learns_from_noise(sensor):
             return self.rebuild({"width": self.width, "stages": self.stages or MASK_STAGES})
         return self.rebuild(
@@ -426,7 +426,7 @@ class Unfolding(Learned):
         return max(sensor.tile) > LARGEST_TILE
 
     def begins_with(self, sensor: Sensor) -> str:
-        """The method asked for; else the registered tile video, or for a full-resolution mask total variation."""
+        """The method asked for; else the registered tile video, or for a full-resolution mask the motion-compensated one."""
         return self.start or ("tile" if max(sensor.tile) <= LARGEST_TILE else MASK_START)
 
     def rebuild(self, settings: Mapping[str, Any]) -> Any:

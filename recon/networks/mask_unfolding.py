@@ -47,7 +47,7 @@ class MaskUnfolding(nn.Module):
         self.reach = stages * self.denoiser.reach
 
     def forward(self, start: Tensor, charge: Tensor, exposure: Exposure, variance: Tensor | None = None) -> list[Tensor]:
-        """The estimates of all stages, the last one best.
+        """The estimate of the last stage, after one more data step.
 
         Parameters
         ----------
@@ -61,13 +61,13 @@ class MaskUnfolding(nn.Module):
             Of the charge; infinite where saturated.
         """
         x = z = start
-        estimates = []
+        noise: tuple[Any, ...] = ()
         for k in range(stages := self.settings["stages"]):
             sigma = FIRST * (LAST / FIRST) ** (k / max(stages - 1, 1))
-            noise = (None, None) if variance is None else (variance, sigma**2)
+            if variance is not None:
+                noise = variance, sigma**2
             v = x + (exposure.data_step(z, charge, *noise) - z)
             turned = list(compress(AXES, (k >> bit & 1 for bit in range(len(AXES)))))
             x = self.denoiser(v.flip(turned), v.new_full((len(v),), sigma)).flip(turned)
             z = 2 * x - v
-            estimates.append(exposure.data_step(x, charge, *noise))
-        return estimates
+        return [exposure.data_step(x, charge, *noise)]

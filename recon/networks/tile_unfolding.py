@@ -42,7 +42,7 @@ class TileUnfolding(nn.Module):
     frames : int
         T.
     tile : (int, int)
-        p, q of the grid; for a full-resolution mask any size that divides the frame.
+        p, q of the grid.
     buckets : int
         B.
     width : int
