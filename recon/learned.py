@@ -393,6 +393,8 @@ class Unfolding(Learned):
         seed: int = 0,
     ) -> None:
         super().__init__(weights, precision, steps, batch, crop, rate, variation, response, photographs, distinct, seed)
+        if width < 1 or (stages is not None and stages < 1):
+            raise Refusal(f"width={width} and stages={stages}; needed: 1 or more of each")
         self.width = width
         self.stages = stages
         self.noisy = noisy

@@ -352,6 +352,12 @@ def test_a_training_goes_on_from_weights_that_are_named(name, tmp_path):
         KINDS[name](**{**settings, "width": 2 * SMALL[name]["width"]}).fit(film(), sensor_of())
 
 
+@pytest.mark.parametrize("setting", [{"width": 0}, {"stages": 0}, {"steps": 0}, {"rate": -1.0}, {"precision": "int4"}])
+def test_a_setting_out_of_range_is_refused(setting):
+    with pytest.raises(Refusal, match=next(iter(setting))):
+        learned.Unfolding(**setting)
+
+
 def test_kept_batches_come_again():
     batches = Batches(learned.Unfolding(**SMALL["unfolding"], batch=2, crop=24, distinct=3), film(), sensor_of(), [])
     again = [batches.batch(n) for n in range(7)]
