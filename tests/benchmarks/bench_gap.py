@@ -35,7 +35,7 @@ def ratios() -> Iterator[Ratio]:
         return x
 
     for name, settings, at_least in (
-        (f"GAP-TV 256x256x8, {TURNS} turns, as by default", {}, 5),
+        (f"GAP-TV 256x256x8, {TURNS} turns, as by default", {}, 6),
         (f"GAP-TV 256x256x8, {TURNS} turns of {INNER}", {"inner": INNER}, 4),
         (f"GAP-TV 256x256x8, {TURNS} turns, space and time", {"time": 0.1}, 1.5),
     ):
@@ -50,7 +50,7 @@ def ratios() -> Iterator[Ratio]:
                     f"GAP-TV 256x256x8, {TURNS} turns, two threads (wall time)",
                     plain,
                     lambda method=method: method.reconstruct(capture),
-                    at_least=5,
+                    at_least=7,
                     turns=5,
                     clock=perf_counter,
                 )
