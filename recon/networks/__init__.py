@@ -3,6 +3,7 @@
 space_to_depth.py       frames on the tile grid
 tile_video.py           the low-resolution and the registered video that networks start from
 coded_blurred_pair.py   the published network for a coded and a blurred image, its baselines, and a residual twin of each
+u_net.py                the small U-Net that ours share
 tile_unfolding.py       ours: unrolled stages on the tile grid
 video_denoiser.py       ours: takes white noise from video of any length
 mask_unfolding.py       ours for full-resolution masks: that denoiser and the data step in turns

@@ -19,10 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recon.networks.space_to_depth import fold, unfold
+from recon.networks.u_net import LEVELS, Block, UNet, in_autocast_type
 from sensors.exposure_torch import Exposure, symmetric_inverse
-
-#: Levels of a U-Net below the tile grid: frames have to be multiples of the tile times 2 to this power.
-LEVELS = 2
 
 #: How many pixels of the tile grid a stage sees in each direction, rounded up to the coarsest level.
 STAGE_REACH = 32
@@ -109,7 +107,7 @@ class TileUnfolding(nn.Module):
         x, estimates = _folded(start.float(), self.tile), []
         features: list[Tensor] = []
         for number, stage in enumerate(self.stages):
-            change, feature = stage([_in_kind(x), *known, *features])
+            change, feature = stage([in_autocast_type(x), *known, *features])
             features = [feature]
             x = step(x, change.float())
             if torch.is_grad_enabled() or number + 1 == len(self.stages):
@@ -156,41 +154,18 @@ def _tile_matrix(blocks: Tensor) -> Tensor:
 
 def _on_grid(field: Tensor, tile: tuple[int, int]) -> Tensor:
     """Folded, in the type and order in which convolutions are fastest; whole frames are faster plane by plane."""
-    return _folded(_in_kind(field), tile)
-
-
-def _in_kind(field: Tensor) -> Tensor:
-    """In the type of convolutions."""
-    if torch.is_autocast_enabled(field.device.type):
-        return field.to(torch.get_autocast_dtype(field.device.type))
-    return field
+    return _folded(in_autocast_type(field), tile)
 
 
 def _folded(field: Tensor, tile: tuple[int, int]) -> Tensor:
     return fold(field, tile).contiguous(memory_format=torch.channels_last)
 
 
-class Stage(nn.Module):
-    """A U-Net of residual blocks over two levels; the last layer starts at zero, so that untrained it changes nothing."""
+class Stage(UNet):
+    """A step of the estimate, and features for the next stage."""
 
     def __init__(self, seen: int, width: int, out: int) -> None:
-        super().__init__()
-        self.embed = nn.Conv2d(seen, width, 1)
-        self.fine = Block(width)
-        self.down = nn.Conv2d(width, 2 * width, 2, 2)
-        self.middle = Block(2 * width)
-        self.further = nn.Conv2d(2 * width, 4 * width, 2, 2)
-        self.coarse = nn.Sequential(Block(4 * width), Block(4 * width))
-        self.back = nn.ConvTranspose2d(4 * width, 2 * width, 2, 2)
-        self.middle_again = Block(2 * width)
-        self.up = nn.ConvTranspose2d(2 * width, width, 2, 2)
-        self.fine_again = Block(width)
-        self.head = nn.Conv2d(width, out, 3, padding=1)
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-        nn.init.zeros_(self.head.weight)
+        super().__init__(nn.Conv2d(seen, width, 1), width, out, Block)
 
     def forward(self, seen: list[Tensor]) -> tuple[Tensor, Tensor]:
         """The step and the features for the next stage, from all channels that it sees, in parts that need no joining."""
@@ -198,22 +173,5 @@ class Stage(nn.Module):
         embedded = F.conv2d(seen[0], parts[0], self.embed.bias)
         for part, weight in zip(seen[1:], parts[1:], strict=True):
             embedded = embedded + F.conv2d(part, weight)
-        first = self.fine(embedded)
-        second = self.middle(self.down(first))
-        third = self.coarse(self.further(second))
-        second = self.middle_again(second + self.back(third))
-        first = self.fine_again(first + self.up(second))
-        return self.head(first), first
-
-
-class Block(nn.Module):
-    """x + conv(ReLU(conv(x))), the second convolution small at the start."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Same shape."""
-        return x + 0.2 * self.second(torch.relu(self.first(x)))
+        features = self.features(embedded)
+        return self.head(features), features
