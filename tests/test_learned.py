@@ -60,6 +60,14 @@ def taught(name, sensor, **settings):
     return method.fit(film(), sensor)
 
 
+def shaken(network, mean=0.0, scale=0.1):
+    """The same with random weights."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, mean, scale, generator=generator)
+    return network
+
+
 # Networks ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -108,9 +116,7 @@ def test_stages_on_the_grid_are_those_on_whole_frames(kind, code):
     """One matrix for all tiles does what the data step of the forward model does, bucket by bucket and frame by frame."""
     sensor = sensor_of(kind, codes.make(code))
     exposure, T = Exposure.of(sensor), sensor.frames
-    network = TileUnfolding(T, (2, 3), sensor.buckets, width=4, stages=2)
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, 0, 0.1, generator=torch.Generator().manual_seed(0))
+    network = shaken(TileUnfolding(T, (2, 3), sensor.buckets, width=4, stages=2))
     charge, start = exposure.expose(torch.rand(2, T, 24, 36)), torch.rand(2, T, 24, 36)
     x, features = start, []
     means = fold(charge / exposure.counts(24, 36).clamp(min=1e-3), (2, 3))
@@ -124,14 +130,6 @@ def test_stages_on_the_grid_are_those_on_whole_frames(kind, code):
 
 
 MASK = np.random.default_rng(5).integers(0, 2, (5, 40, 48), np.uint8)
-
-
-def shaken(network, mean=0.0, scale=0.1):
-    """The same with random weights."""
-    generator = torch.Generator().manual_seed(0)
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, mean, scale, generator=generator)
-    return network
 
 
 @pytest.mark.parametrize("kind", ["two-bucket", "coded-pixel", "cep-2019"])
