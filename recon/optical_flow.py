@@ -37,6 +37,9 @@ COARSEST = 24
 #: Gauss-Newton steps at each scale.
 STEPS = 4
 
+#: The frames of a video are smoothed by this much, in pixels, before the flow between them is measured.
+SMOOTHING = 0.7
+
 
 def optical_flow(first: NDArray, second: NDArray, radius: int = 5) -> NDArray[np.float32]:
     """The flow that takes the pixels of one frame to their places in another.
@@ -90,6 +93,34 @@ def warp(frame: NDArray, flow: NDArray) -> NDArray[np.float32]:
     moved = np.empty_like(frame)
     rows(_warp, len(frame), frame, np.ascontiguousarray(flow, np.float32), moved, work=8 * frame.size)
     return moved
+
+
+class Neighbours:
+    """The frames before and after each frame of a video, moved onto it along the optical flow of a guide.
+
+    Parameters
+    ----------
+    guide : ndarray, (T, H, W)
+        A video of the same motion, such as an earlier estimate.
+    reach : int
+        How many frames before and after.
+
+    Attributes
+    ----------
+    flows : dict, (t, s) -> ndarray (2, H, W)
+        From frame t to each other one s within reach.
+    """
+
+    def __init__(self, guide: NDArray, reach: int) -> None:
+        scales = [pyramid(frame) for frame in gaussian_filter(guide, (0, SMOOTHING, SMOOTHING))]
+        pairs = [(t, s) for t in range(len(guide)) for s in range(len(guide)) if 0 < abs(t - s) <= reach]
+        self.flows = {(t, s): flow_between(scales[t], scales[s]) for t, s in pairs}
+
+    def beside(self, video: NDArray, step: int) -> NDArray[np.float32]:
+        """Of each frame the one so many steps on, or the last there is, moved onto it; same shape."""
+        last = len(video) - 1
+        places = [(t, min(max(t + step, 0), last)) for t in range(len(video))]
+        return np.stack([warp(video[s], self.flows[t, s]) if s != t else video[t] for t, s in places])
 
 
 def _step(one: NDArray, other: NDArray, flow: NDArray, radius: int) -> NDArray[np.float32]:

@@ -14,18 +14,14 @@ from typing import Self
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
-from recon.optical_flow import flow_between, pyramid, warp
+from recon.optical_flow import Neighbours, warp
 from recon.priors.denoiser import Denoiser
 from sensors.kernel import FLAGS, rows
 from sensors.refusal import Refusal
 
 #: Frames are compared over a window that reaches so many pixels.
 RADIUS = 2
-
-#: The frames are smoothed by this much, in pixels, before the flow is measured.
-SMOOTHING = 0.7
 
 
 class MotionCompensated(Denoiser):
@@ -51,28 +47,24 @@ class MotionCompensated(Denoiser):
             raise Refusal(f"tolerance={tolerance} is a difference in irradiance; needed: above 0")
         self.reach = reach
         self.tolerance = tolerance
-        self.flows_: dict[tuple[int, int], NDArray[np.float32]] | None = None
+        self.neighbours_: Neighbours | None = None
 
     def guided_by(self, video: NDArray[np.float32]) -> Self:
         """The same with the optical flow of this video."""
-        scales = [pyramid(frame) for frame in gaussian_filter(video, (0, SMOOTHING, SMOOTHING))]
         guided = type(self)(self.reach, self.tolerance)
-        guided.flows_ = {(t, s): flow_between(scales[t], scales[s]) for t, s in self._pairs(len(video))}
+        guided.neighbours_ = Neighbours(video, self.reach)
         return guided
 
     def __call__(self, video: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
         """The mean along the flow that guides it, or along its own."""
-        if self.flows_ is None:
+        if self.neighbours_ is None:
             return self.guided_by(video)(video, sigma)
         total, weights = video.copy(), np.ones_like(video)
         noise, per = np.float32(2 * sigma**2), np.float32(1 / self.tolerance**2)
-        for (t, s), flow in self.flows_.items():
+        for (t, s), flow in self.neighbours_.flows.items():
             moved = warp(video[s], flow)
             rows(_join, len(moved), moved, video[t], noise, per, total[t], weights[t], work=8 * moved.size)
         return total / weights
-
-    def _pairs(self, frames: int) -> list[tuple[int, int]]:
-        return [(t, s) for t in range(frames) for s in range(frames) if 0 < abs(t - s) <= self.reach]
 
 
 @numba.njit(**FLAGS)
