@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sensors.exposure_torch import Exposure
 
 #: Stages of our network; for full-resolution masks their number, and what it starts from.
-STAGES, MASK_STAGES, MASK_START = 3, 12, "gap"
+STAGES, MASK_STAGES, MASK_START = 3, 16, "gap"
 
 #: Larger frames are run in bands of rows, which overlap by the reach of the network, so that no seam shows.
 MOST_PIXELS = 2_500_000
@@ -123,10 +123,6 @@ class Learned(Reconstructor):
         """The classical method that the network starts from; none by default."""
         return ""
 
-    def learns_from_noise(self, sensor: Sensor) -> bool:
-        """Whether it learns to take white noise from clips, rather than from captures of that sensor."""
-        return False
-
     @abstractmethod
     def rebuild(self, settings: Mapping[str, Any]) -> Any:
         """The network of those settings."""
@@ -196,15 +192,15 @@ class Learned(Reconstructor):
             raise Refusal(reason)
         import torch
 
-        from recon.training.batches import batches_for
+        from recon.training.batches import Batches
         from recon.training.learning import Recipe, learn
         from recon.training.losses import Loss
 
         torch.manual_seed(self.seed)
-        batches = batches_for(self, list(clips), sensors, list(held))
+        batches = Batches(self, list(clips), sensors, list(held))
         network = self._begun(batches.network).to(batches.device, memory_format=torch.channels_last)
         recipe = Recipe(self.steps, self.rate, bfloat16=self.bfloat16)
-        loss = Loss(self.variation, response=self.response)
+        loss = Loss(self.variation, getattr(network, "earlier_stages", Loss.stages), self.response)
         network = learn(
             network,
             batches.batch,
@@ -365,9 +361,9 @@ class Unfolding(Learned):
     noisy : bool
         Train for captures with noise: its level is an input, and the data steps weigh it.
     coded : bool
-        Train for a family of codes: the code is an input. Always so for full-resolution masks.
+        Train for a family of codes: the code is an input. The network for full-resolution masks serves any, and has no such input.
     start : str
-        The classical method to start from; by default tile, or for full-resolution masks gap-tv:iterations=40.
+        The classical method to start from; by default tile, or for full-resolution masks gap.
     """
 
     name: ClassVar[str] = "unfolding"
@@ -408,8 +404,8 @@ class Unfolding(Learned):
         return "unfolding" if sensor.readout.ideal else "unfolding-noisy"
 
     def build(self, sensor: Sensor) -> Any:
-        """For the tile of the sensor's code; a denoiser and data steps in turns for full-resolution masks."""
-        if self.learns_from_noise(sensor):
+        """For the tile of the sensor's code; one that knows no code for full-resolution masks."""
+        if max(sensor.tile) > LARGEST_TILE:
             return self.rebuild({"width": self.width, "stages": self.stages or MASK_STAGES})
         return self.rebuild(
             {
@@ -422,10 +418,6 @@ class Unfolding(Learned):
                 "coded": self.coded,
             }
         )
-
-    def learns_from_noise(self, sensor: Sensor) -> bool:
-        """For full-resolution masks."""
-        return max(sensor.tile) > LARGEST_TILE
 
     def begins_with(self, sensor: Sensor) -> str:
         """The method asked for; else the registered tile video, or for a full-resolution mask the motion-compensated one."""

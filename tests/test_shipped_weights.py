@@ -75,7 +75,7 @@ def test_the_network_for_masks_is_better_than_total_variation_under_any_mask(kin
         capture = sensors.make(kind, mask).capture(truth, seed=1)
         for found, method in ((ours, "unfolding"), (theirs, "gap-tv")):
             found.append(psnr(recon.make(method).reconstruct(capture)[0], truth, data_range=1))
-    assert np.mean(ours) > np.mean(theirs) + 1, (ours, theirs)
+    assert np.mean(ours) > np.mean(theirs) + 3, (ours, theirs)
 
 
 @pytest.mark.parametrize("spec", ["pair:residual=true"])

@@ -5,6 +5,6 @@ tile_video.py           the low-resolution and the registered video that network
 coded_blurred_pair.py   the published network for a coded and a blurred image, its baselines, and a residual twin of each
 u_net.py                the small U-Net that ours share
 tile_unfolding.py       ours: unrolled stages on the tile grid
-video_denoiser.py       ours: takes white noise from video of any length
-mask_unfolding.py       ours for full-resolution masks: that denoiser and the data step in turns
+video_denoiser.py       ours: cleans video of any length, each frame beside its neighbours along the optical flow
+mask_unfolding.py       ours for full-resolution masks: that network and the data step in turns
 """

@@ -69,7 +69,7 @@ class Block(nn.Module):
 
     def added(self, x: Tensor, seen: Tensor) -> Tensor:
         """x and what the convolutions make of what is seen."""
-        return x + 0.2 * self.second(torch.relu(self.first(seen)))
+        return x + 0.2 * self.second(torch.relu_(self.first(seen)))
 
 
 def in_autocast_type(field: Tensor) -> Tensor:

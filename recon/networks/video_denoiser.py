@@ -1,15 +1,19 @@
-"""A small denoiser for video of any length: one U-Net for every frame, whose blocks also see features of the frames before and after.
+"""A small network that cleans a video of any length: one U-Net for every frame, which also sees the frames before and after.
 
-Frames are folded two by two, so that a level costs a quarter. Each block takes a part of its channels from the frame before and a part
-from the frame after: what is known of a frame spreads one frame further with each block, at no arithmetic at all (J. Lin, C. Gan,
-S. Han, TSM: Temporal shift module, ICCV 2019; for denoising C. Qi et al., Real-time streaming video denoising with bidirectional
-buffers, ACM Multimedia 2022). The strength of the noise is one more plane (K. Zhang, W. Zuo, L. Zhang, FFDNet, IEEE TIP 2018).
+It sees them three ways. Those around a frame come as they are; moved onto it along the optical flow, as differences; and in each block
+a part of the features comes from the frame before and a part from the frame after, so that what is known of a frame spreads one frame
+further with each block, at no arithmetic at all (J. Lin, C. Gan, S. Han, TSM: Temporal shift module, ICCV 2019; for denoising C. Qi et
+al., Real-time streaming video denoising with bidirectional buffers, ACM Multimedia 2022). Frames are folded two by two, so that a level
+costs a quarter. The strength of the noise is one more plane (K. Zhang, W. Zuo, L. Zhang, FFDNet, IEEE TIP 2018).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from recon.networks.space_to_depth import fold, unfold
 from recon.networks.u_net import LEVELS, Block, UNet, in_autocast_type
@@ -17,12 +21,15 @@ from recon.networks.u_net import LEVELS, Block, UNet, in_autocast_type
 #: Pixels that are folded into channels.
 GRID = (2, 2)
 
+#: So many frames before and after are moved onto each.
+REACH = 2
+
 #: One in so many channels comes from the frame before, and one from the frame after.
 SHIFTED = 4
 
 
 class VideoDenoiser(UNet):
-    """Takes white noise of known strength from a video; untrained it changes nothing.
+    """Takes noise of known strength from a video; untrained it changes nothing.
 
     Parameters
     ----------
@@ -35,16 +42,37 @@ class VideoDenoiser(UNet):
 
     def __init__(self, width: int = 32) -> None:
         cell = GRID[0] * GRID[1]
-        super().__init__(nn.Conv2d(3 * cell + 1, width, 3, padding=1), width, cell, ShiftedBlock)
+        super().__init__(nn.Conv2d((3 + 2 * REACH) * cell + 1, width, 3, padding=1), width, cell, ShiftedBlock)
 
-    def forward(self, video: Tensor, sigma: Tensor) -> Tensor:
-        """The video (N, T, H, W) without its noise of standard deviation sigma (N,); H and W multiples of ``multiple``."""
-        N, T, H, W = video.shape
-        frames = fold(in_autocast_type(video).reshape(N * T, 1, H, W), GRID)
+    def forward(self, video: Tensor, sigma: Tensor, beside: Iterable[Tensor]) -> Tensor:
+        """The video without its noise.
+
+        Parameters
+        ----------
+        video : Tensor, (N, T, H, W)
+            Of any size; filled up with its last pixels to multiples of ``multiple``.
+        sigma : Tensor, (N,)
+            Standard deviation of the noise.
+        beside : iterable of 2 REACH Tensors, (N, T, H, W)
+            For each frame the one REACH before, and so on to the one REACH after, moved onto it; asked for one by one.
+        """
+        T, H, W = video.shape[1:]
+        features = self.features(self.embed(self._planes(video, sigma, beside)), T)
+        return video - unfold(self.head(features), GRID).float().unflatten(0, (-1, T))[:, :, 0, :H, :W]
+
+    def _planes(self, video: Tensor, sigma: Tensor, beside: Iterable[Tensor]) -> Tensor:
+        """What the network sees, (N T, C, h, w)."""
+        T, H, W = video.shape[1:]
+        margin = 0, -W % self.multiple[1], 0, -H % self.multiple[0]
+
+        def folded(frames: Tensor) -> Tensor:
+            return fold(pad(in_autocast_type(frames), margin, mode="replicate").flatten(0, 1)[:, None], GRID)
+
+        frames = folded(video)
         noise = sigma.to(frames).repeat_interleave(T)[:, None, None, None].expand(-1, 1, *frames.shape[2:])
-        seen = torch.cat([frames, _neighbours(frames, T, -1), _neighbours(frames, T, 1), noise], 1)
-        features = self.features(self.embed(seen.contiguous(memory_format=torch.channels_last)), T)
-        return video - unfold(self.head(features), GRID).float().reshape(N, T, H, W)
+        seen = [frames, _neighbours(frames, T, -1), _neighbours(frames, T, 1), noise]
+        seen += [folded(one - video) for one in beside]
+        return torch.cat(seen, 1).contiguous(memory_format=torch.channels_last)
 
 
 class ShiftedBlock(Block):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from recon.learned import device, exposure_of, started
 from recon.metrics import psnr
 from recon.reconstructor import needs_local
+from recon.tile_solve import LARGEST_TILE
 from recon.training import light
 from recon.training.clips import Clips
 from sensors.capture import Capture
@@ -23,9 +24,6 @@ from sensors.sensor import Sensor, white_of
 if TYPE_CHECKING:
     from recon.learned import Learned
     from sensors.exposure_torch import Exposure
-
-#: White noise to learn from, standard deviation in parts of white: least, most, and of the clips that are looked at.
-LEAST_NOISE, MOST_NOISE, HELD_NOISE = 2 / 255, 60 / 255, 15 / 255
 
 #: Rows and columns of the middle of a held clip that are looked at, at most.
 HELD_SIZE = (240, 384)
@@ -115,16 +113,17 @@ class Batches:
             first = (len(clip) - self.sensor.frames) // 2
             run = np.asarray(clip[first : first + self.sensor.frames, top : top + shape[0], left : left + shape[1]])
             truth = light.decode(run.astype(np.float32) / np.float32(white_of(run)), self.method.response)
-            cases.append((truth, self._case(truth, number, rng)))
+            sensor = self._placed(self.draw_sensor(rng), rng)
+            cases.append((truth, self._given([Capture(sensor.take(truth, seed=number)[None], sensor)])))
         return cases
 
-    def _case(self, truth: NDArray, number: int, rng: np.random.Generator) -> tuple[Any, ...]:
-        sensor = self._placed(self.draw_sensor(rng), rng)
-        return self._given([Capture(sensor.take(truth, seed=number)[None], sensor)])
-
     def _placed(self, sensor: Sensor, rng: np.random.Generator) -> Sensor:
-        """The sensor under one of its codes."""
-        return sensor.at(int(rng.integers(sensor.codes)))
+        """The sensor under one of its codes; behind a mask larger than a clip any part of it."""
+        sensor = sensor.at(int(rng.integers(sensor.codes)))
+        if max(sensor.tile) <= LARGEST_TILE:
+            return sensor
+        spare = [max(tile - size, 0) for tile, size in zip(sensor.tile, self.size, strict=True)]
+        return sensor.crop(*(slice(first, None) for first in rng.integers(np.add(spare, 1)).tolist()))
 
     def _given(self, captures: list[Capture]) -> tuple[Tensor | None, Tensor, Tensor | None, Exposure]:
         """Start, charge, variance and exposure."""
@@ -139,36 +138,6 @@ class Batches:
 
     def _tensor(self, fields: list[NDArray]) -> Tensor:
         return torch.from_numpy(np.stack(fields)).to(self.device)
-
-
-class WhiteNoise(Batches):
-    """Clips with white noise of random strength, for networks that learn to take it away."""
-
-    def estimates(self, network: Any, given: tuple[Any, ...]) -> list[Tensor]:
-        """The clips without it."""
-        return [network.denoiser(*given[1:])]
-
-    def _drawn(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Truth (N, T, H, W), the same with noise, and its standard deviation (N,)."""
-        rng = np.random.default_rng((self.method.seed, number))
-        truth = np.stack([light.decode(self.clips.draw(rng), self.method.response) for _ in range(self.method.batch)])
-        sigma = np.exp(rng.uniform(np.log(LEAST_NOISE), np.log(MOST_NOISE), len(truth))).astype(np.float32)
-        return (self._tensor([*truth]), *self._noisy(truth, sigma, rng))
-
-    def _case(self, truth: NDArray, number: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        return self._noisy(truth[None], np.full(1, HELD_NOISE, np.float32), rng)
-
-    def _noisy(self, truth: NDArray, sigma: NDArray, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        noisy = truth + sigma[:, None, None, None] * rng.standard_normal(truth.shape, dtype=np.float32)
-        return self._tensor([*noisy]), self._tensor([*sigma])
-
-
-def batches_for(
-    method: Learned, clips: list[NDArray], sensors: Sensor | Callable[[np.random.Generator], Sensor], held: list[NDArray]
-) -> Batches:
-    """What a method learns from: captures, or clips with noise."""
-    kind = WhiteNoise if method.learns_from_noise(_first(sensors, method.seed)) else Batches
-    return kind(method, clips, sensors, held)
 
 
 def _first(sensors: Sensor | Callable[[np.random.Generator], Sensor], seed: int) -> Sensor:
