@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 #: Stages of our network; for full-resolution masks their number, and what it starts from.
 STAGES, MASK_STAGES, MASK_START = 3, 16, "gap"
 
-#: Larger frames are run in bands of rows, which overlap by the reach of the network, so that no seam shows.
+#: Larger frames are run in bands of rows, which overlap by the reach of the network; under masks each has a flow of its own.
 MOST_PIXELS = 2_500_000
 
 
