@@ -112,19 +112,24 @@ def s_matrix(order: int = 15) -> NDArray[np.uint8]:
     return np.ascontiguousarray((1 - matrix.T) // 2, dtype=np.uint8).reshape(order, *_squarest(order))
 
 
-def shifting_mask(frames: int = 8, tile: Tile = 8, step: int = 1, probability: float = 0.5, seed: int = 0) -> NDArray[np.uint8]:
-    """Shifting mask: one random mask that moves down by ``step`` rows from frame to frame.
+def shifting_mask(
+    frames: int = 8, tile: Tile = 8, step: int = 1, probability: float = 0.5, seed: int = 0, across: int = 0
+) -> NDArray[np.uint8]:
+    """Shifting mask: one random mask that moves by ``step`` rows down and ``across`` columns to the right from frame to frame.
 
     CACTI (Llull et al., "Coded aperture compressive temporal imaging", Optics Express 2013), where a piezo stage moves a chrome mask.
-    Rows that enter are new, not wrapped around.
+    What enters is new, not wrapped around.
     """
     p, q = _tile(tile)
     _check_size(_frames(frames), p, q)
-    if step < 0 or not 0 <= probability <= 1:
-        raise Refusal(f"step={step}, probability={probability}: needed step >= 0 and 0 <= probability <= 1")
-    travel = step * (frames - 1)
-    mask = (_rng(seed).random((p + travel, q), np.float32) < probability).astype(np.uint8)
-    return np.stack([mask[travel - step * t : travel - step * t + p] for t in range(frames)])
+    if not 0 <= probability <= 1:
+        raise Refusal(f"probability={probability}: needed 0 <= probability <= 1")
+    down, right = (np.arange(frames) * move for move in (step, across))
+    rows, columns = p + abs(step) * (frames - 1), q + abs(across) * (frames - 1)
+    _check_size(1, rows, columns)
+    mask = (_rng(seed).random((rows, columns), np.float32) < probability).astype(np.uint8)
+    corners = zip(down.max() - down, right.max() - right, strict=True)
+    return np.stack([mask[top : top + p, left : left + q] for top, left in corners])
 
 
 def flutter(chips: str = "raskar") -> NDArray[np.uint8]:

@@ -195,19 +195,18 @@ class Learned(Reconstructor):
         from recon.training.batches import Batches
         from recon.training.learning import Recipe, learn
         from recon.training.losses import Loss
+        from recon.training.turns import Turns
 
         torch.manual_seed(self.seed)
         batches = Batches(self, list(clips), sensors, list(held))
         network = self._begun(batches.network).to(batches.device, memory_format=torch.channels_last)
         recipe = Recipe(self.steps, self.rate, bfloat16=self.bfloat16)
-        loss = Loss(self.variation, getattr(network, "earlier_stages", Loss.stages), self.response)
+        loss = Loss(self.variation, error=getattr(network, "error", Loss.error), response=self.response)
         network = learn(
             network,
-            batches.batch,
-            batches.estimates,
+            Turns(batches, network.settings["stages"]) if hasattr(network, "turn") else batches,
             loss,
             recipe,
-            validate=batches.validate if batches.held else None,
             report=report,
             checkpoint=checkpoint,
             settings=self._settings(),

@@ -84,10 +84,12 @@ def test_a_bump_opens_once_for_its_length(frames, p, q, length):
         assert set(starts) == set(range(frames - length + 1))  # dealt out evenly
 
 
-def test_a_shifting_mask_moves_down_by_its_step():
-    code = codes.make("shifting-mask:frames=5,tile=[9,4],step=2,seed=3")
+@pytest.mark.parametrize(("step", "across"), [(2, 0), (-1, 0), (0, 1), (0, -2), (1, -1)])
+def test_a_shifting_mask_moves_by_its_step(step, across):
+    code = codes.make(f"shifting-mask:frames=5,tile=[9,7],step={step},across={across},seed=3")
     for earlier, later in pairwise(code):
-        assert np.array_equal(later[2:], earlier[:-2])
+        kept = slice(max(step, 0), 9 + min(step, 0)), slice(max(across, 0), 7 + min(across, 0))
+        assert np.array_equal(later[kept], np.roll(earlier, (step, across), (0, 1))[kept])
     assert len({frame.tobytes() for frame in code}) == 5
     still = codes.make("shifting-mask:step=0")
     assert (still == still[0]).all()
@@ -116,7 +118,7 @@ def test_the_seed_fixes_a_random_code(name):
         "bump:length=0", "bump:length=10", "bump:frames=0", "bump:seed=-1",
         "hadamard:order=0", "hadamard:order=6", "hadamard:order=92", "hadamard:order=-4", "hadamard:order=8192",
         "s-matrix:order=5", "s-matrix:order=0", "s-matrix:order=-1", "s-matrix:order=91",
-        "shifting-mask:step=-1", "shifting-mask:frames=0", "shifting-mask:probability=2",
+        "shifting-mask:step=1000000000", "shifting-mask:frames=0", "shifting-mask:probability=2",
         "flutter:chips=mls64", "flutter:chips=mls", "flutter:chips=mls1", "flutter:chips=102", "flutter:chips=''",
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ import sensors
 from c2b import codes
 from recon import learned, weight_file
 from recon.consistency import data_step
-from recon.networks.mask_unfolding import MaskUnfolding
+from recon.networks.mask_unfolding import MaskUnfolding, UnderWay
 from recon.networks.space_to_depth import fold, unfold
 from recon.networks.tile_unfolding import TileUnfolding
 from recon.networks.video_denoiser import VideoDenoiser
@@ -22,6 +22,7 @@ from recon.training.batches import Batches
 from recon.training.clips import Clips
 from recon.training.learning import Recipe, learn
 from recon.training.losses import Loss, total_variation
+from recon.training.turns import Turns
 from sensors.exposure_torch import Exposure
 from sensors.refusal import Refusal
 
@@ -196,15 +197,16 @@ def test_neighbours_of_a_moving_video_lie_on_its_frames_once_moved_along_the_flo
         assert np.abs(moved - video[kept])[inner].max() < 0.05 < np.abs(still - video[kept])[inner].max()
 
 
-def test_in_training_a_stage_of_plug_and_play_learns_by_its_own_estimate_alone():
+def test_a_turn_learns_by_its_own_estimate_alone():
     sensor = sensor_of("coded-pixel", MASK)
-    exposure, factors, turn = Exposure.of(sensor), torch.ones(3, requires_grad=True), iter(range(3))
+    exposure, factors = Exposure.of(sensor), torch.ones(3, requires_grad=True)
     charge = exposure.expose(torch.from_numpy(texture((5, 40, 48)))[None])
-    network = MaskUnfolding(width=4, stages=3)
-    network.denoiser = Stands(lambda v, *_: v * factors[next(turn)])
-    for stage, estimate in enumerate(network(exposure.pseudo_inverse(charge), charge, exposure)):
-        (slope,) = torch.autograd.grad(estimate.square().sum(), factors)
-        assert slope.nonzero().flatten().tolist() == [stage]
+    network, way = MaskUnfolding(width=4, stages=3), UnderWay(*[exposure.pseudo_inverse(charge)] * 3)
+    network.denoiser = Stands(lambda v, *_: v * factors[way.turn])
+    for turn in range(3):
+        (slope,) = torch.autograd.grad(network.turn(way, charge, exposure).square().sum(), factors)
+        assert slope.nonzero().flatten().tolist() == [turn] and way.turn == turn + 1
+        assert not (way.x.requires_grad or way.z.requires_grad or way.guide.requires_grad)
 
 
 def test_in_the_denoiser_what_is_known_spreads_one_frame_with_each_block_and_one_at_the_input():
@@ -232,12 +234,51 @@ def test_a_network_for_masks_learns_from_captures_and_serves_any_mask_length_and
         assert video.shape == (1, T, *shape) and np.isfinite(video).all()
 
 
+def turns(stages, **settings):
+    method = learned.Unfolding(**{"width": 4, "stages": stages, "batch": 4, "crop": 24, "start": "pseudo-inverse", **settings})
+    return Turns(Batches(method, film(), sensor_of("coded-pixel", MASK), []), stages)
+
+
+@pytest.mark.parametrize("stages", [1, 2, 3, 16])
+def test_captures_under_way_take_turn_after_turn_and_make_room_after_the_last(stages, monkeypatch):
+    store, taken = turns(stages), {}
+    monkeypatch.setattr(store.batches, "drawn", lambda number, count: number)
+    steps = [store.batch(number) for number in range(4 * stages * stages)]
+    for visit in (visit for step in steps for visit in step):
+        taken.setdefault((visit.place, visit.batch), []).append(visit.turn)
+    last = {place: max(capture for at, capture in taken if at == place) for place, _ in taken}
+    for (place, capture), turns_taken in taken.items():
+        assert turns_taken == list(range(len(turns_taken)))
+        if capture not in (
+            place,
+            last[place],
+        ):  # neither the first of its place, which is cut short so that turns spread, nor under way
+            assert len(turns_taken) == stages
+    assert len({capture for _, capture in taken}) == len(taken)  # none in two places
+    late = np.bincount([visit.turn for step in steps[stages * stages :] for visit in step], minlength=stages)
+    assert (late == late[0]).all()  # each turn is learnt from as often as another
+    assert all(len({visit.turn for visit in step}) == min(stages, len(step)) for step in steps[stages * stages :])
+
+
+def test_what_is_under_way_is_what_the_network_makes_of_the_capture():
+    store = turns(3)
+    network = shaken(MaskUnfolding(width=4, stages=3), 0.05)
+    with torch.no_grad():
+        for number in range(18):
+            for visit in store.batch(number):
+                (estimate,), truth = store.estimates(network, visit)
+                if visit.turn == 2:
+                    start, charge, variance, exposure = visit.batch[1:]
+                    assert torch.equal(truth, visit.batch[0]) and (estimate - start).abs().max() > 0.01
+                    assert torch.equal(exposure.data_step(estimate, charge), network(start, charge, exposure, variance)[-1])
+
+
 def test_clips_are_captured_behind_any_part_of_a_mask_larger_than_they_are():
-    method = learned.Unfolding(width=4, batch=1, crop=24, start="pseudo-inverse")
+    method = learned.Unfolding(width=4, crop=24, start="pseudo-inverse")
     batches = Batches(method, film(), sensor_of("coded-pixel", MASK), [])
-    places = {batches.batch(number)[-1].sensor.origin for number in range(200)}
+    places = {batches.drawn(number, 1)[-1].sensor.origin for number in range(200)}
     assert places <= {(top, left) for top in range(17) for left in range(25)} and len(places) > 100
-    truth, _, charge, _, exposure = batches.batch(7)
+    truth, _, charge, _, exposure = batches.drawn(7, 1)
     top, left = exposure.sensor.origin
     assert np.allclose((MASK[:, top : top + 24, left : left + 24] * truth[0].numpy()).sum(0), charge[0, 0], atol=1e-5)
 
@@ -361,13 +402,21 @@ def test_learning_makes_the_loss_smaller(name):
     assert scores[-1] > scores[0] + 0.2 and rows[-1]["step"] == 80
 
 
-@pytest.mark.parametrize("name", ["unfolding", "pair"])
-def test_an_interrupted_run_goes_on_bit_by_bit(name, tmp_path, monkeypatch):
+RUNS = {
+    "unfolding": (SMALL["unfolding"], sensor_of()),
+    "pair": (SMALL["pair"], sensor_of()),
+    "unfolding for masks": ({"width": 4, "stages": 7, "start": "pseudo-inverse"}, sensor_of("coded-pixel", MASK)),
+}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_an_interrupted_run_goes_on_bit_by_bit(run, tmp_path, monkeypatch):
     import recon.training.learning as loop
 
     monkeypatch.setattr(loop.Recipe, "__init__", _every(loop.Recipe, 4))
-    settings = {**SMALL[name], "steps": 12, "batch": 2, "crop": 24, "seed": 1, "precision": "float32"}
-    straight = KINDS[name](**settings).fit(film(), sensor_of())
+    (settings, sensor), kind = RUNS[run], KINDS[run.partition(" ")[0]]
+    settings = {**settings, "steps": 12, "batch": 2, "crop": 24, "seed": 1, "precision": "float32"}
+    straight = kind(**settings).fit(film(), sensor)
     path = tmp_path / "run.checkpoint.safetensors"
 
     def stop(done, total, said, row):
@@ -375,13 +424,13 @@ def test_an_interrupted_run_goes_on_bit_by_bit(name, tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        KINDS[name](**settings).fit(film(), sensor_of(), checkpoint=path, report=stop)
-    resumed = KINDS[name](**settings).fit(film(), sensor_of(), checkpoint=path)
+        kind(**settings).fit(film(), sensor, checkpoint=path, report=stop)
+    resumed = kind(**settings).fit(film(), sensor, checkpoint=path)
     pairs = zip(straight.trained_.network.parameters(), resumed.trained_.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     for other in ({"rate": 1e-4}, {"distinct": 2}):
         with pytest.raises(Refusal, match="another run"):
-            KINDS[name](**{**settings, **other}).fit(film(), sensor_of(), checkpoint=path)
+            kind(**{**settings, **other}).fit(film(), sensor, checkpoint=path)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -404,7 +453,7 @@ def test_a_setting_out_of_range_is_refused(setting):
 
 def test_kept_batches_come_again():
     batches = Batches(learned.Unfolding(**SMALL["unfolding"], batch=2, crop=24, distinct=3), film(), sensor_of(), [])
-    again = [batches.batch(n) for n in range(7)]
+    (again,) = zip(*(batches.batch(n) for n in range(7)), strict=True)
     assert again[0] is again[3] is again[6] and again[2] is not again[3]
 
 
@@ -435,20 +484,28 @@ def _every(recipe, every):
     return init
 
 
+class NoNumbers:
+    def batch(self, number):
+        return [torch.full((1, 1), np.nan)]
+
+    def estimates(self, network, part):
+        return [network(part)], part
+
+
 def test_a_loss_that_is_no_number_stops_the_run():
     network = torch.nn.Linear(1, 1)
     with pytest.raises(Refusal, match="no number any more at step 1"):
-        learn(network, lambda n: (torch.full((1, 1), np.nan),), lambda net, given: [net(given[0])], Loss(), Recipe(3))
+        learn(network, NoNumbers(), Loss(), Recipe(3))
 
 
 @pytest.mark.parametrize("kind", ["two-bucket", "cep-2019"])
 def test_a_batch_of_a_number_is_always_the_same_and_is_what_the_sensor_makes(kind):
     sensor = sensor_of(kind)
     batches = Batches(learned.Unfolding(**SMALL["unfolding"], batch=2, crop=24, seed=5), film(), sensor, [])
-    truth, start, charge, variance, exposure = batches.batch(7)
-    for one, other in zip(batches.batch(7)[:3], (truth, start, charge), strict=True):
+    ((truth, start, charge, variance, exposure),) = batches.batch(7)
+    for one, other in zip(batches.batch(7)[0][:3], (truth, start, charge), strict=True):
         assert torch.equal(one, other)
-    assert not torch.equal(batches.batch(8)[0], truth)
+    assert not torch.equal(batches.batch(8)[0][0], truth)
     assert (variance is None) == sensor.readout.ideal
     error = charge - exposure.expose(truth)
     if variance is None:
@@ -474,6 +531,13 @@ def test_the_loss_of_the_paper():
     assert total_variation(ramp) == pytest.approx(0.2)
     assert Loss(variation=0.1)([ramp + 0.05], ramp) == pytest.approx(0.05 + 0.02)
     assert Loss(stages=0.5)([ramp + 0.4, ramp], ramp) == pytest.approx(0.2)
+
+
+def test_the_root_mean_square_is_that_of_each_video():
+    truth, sign = torch.rand(2, 3, 6, 8), torch.tensor([1.0, -1]).repeat(4)
+    estimate = truth + torch.tensor([0.1, 0.3])[:, None, None, None] * sign
+    assert Loss(error="rms")([estimate], truth) == pytest.approx(0.2, rel=1e-3)
+    assert Loss(error="rms")([truth], truth) < 2e-3
 
 
 # Clips ------------------------------------------------------------------------------------------------------------------------

@@ -186,13 +186,24 @@ def test_light_levels_lie_evenly_between_the_two():
     from c2b import codes
     from c2b.commands.train import _under
 
-    chips = [sensors.make("cep-2019", codes.make(CODE))]
-    white = np.array([chip.readout.white for chip in _under("10:1600", chips)])
+    chip = sensors.make("cep-2019", codes.make(CODE))
+    white = np.array([one.readout.white for one in _under("10:1600", chip)])
     assert white[0] == pytest.approx(10) and white[-1] == pytest.approx(1600)
     assert np.allclose(white[1:] / white[:-1], white[1] / white[0])
-    assert len(_under("10:1600", chips * 2)) == 2 * len(white)
+    ideal = sensors.make("two-bucket", codes.make(CODE))
+    assert _under("10:1600", ideal) == [ideal]
     with pytest.raises(Refusal):
-        _under("20:10", chips)
+        _under("20:10", chip)
+
+
+def test_each_group_of_sensors_is_drawn_as_often_as_another_however_many_it_holds():
+    from c2b.commands.train import _drawn
+
+    assert _drawn([["alone"]]) == "alone"
+    draw, rng = _drawn([["ideal"], ["dark", "dim", "bright"], ["ideal"]]), np.random.default_rng(0)
+    names, counts = np.unique([draw(rng) for _ in range(9000)], return_counts=True)
+    shares = dict(zip(names.tolist(), counts / 9000, strict=True))
+    assert shares == pytest.approx({"ideal": 2 / 3, "dark": 1 / 9, "dim": 1 / 9, "bright": 1 / 9}, abs=0.02)
 
 
 FAMILY = tuple(f"bernoulli:frames=4,tile=2,seed={seed}" for seed in range(3))
@@ -208,6 +219,19 @@ def test_a_network_that_is_told_the_code_learns_from_several_and_serves_another(
     capsys.readouterr()
     assert train("--videos", "film", "--code", "impulse:tile=3") == 2
     assert "one length for all" in capsys.readouterr().err
+
+
+def test_a_network_for_masks_learns_from_several_sensors_lengths_and_readouts():
+    several = ["--sensor", "coded-pixel", "--sensor", "two-bucket", "--readout", "ideal", "--readout", "electrons:white=100"]
+    several += ["--code", "shifting-mask:frames=6,tile=40,across=-1", "--light", "50:500"]
+    word = "unfolding:width=4,stages=2,steps=9,batch=1,crop=24,start=pseudo-inverse"
+    assert not train("--videos", "film", *several, method=word, code="bernoulli:frames=4,tile=36")
+    document = weight_file.read("w.safetensors", "unfolding")[1]
+    told = {"sensor_spec": "coded-pixel two-bucket", "readout_spec": "ideal electrons:white=100", "light": "50:500"}
+    assert document.items() >= {**told, "code_spec": f"bernoulli:frames=4,tile=36 {several[9]}"}.items()
+    assert not main(["simulate", "film/a.npy", "c.c2b.ome.tif", "--code", "bernoulli:frames=5,tile=48", "--frames", "0:5"])
+    assert not main(["reconstruct", "c.c2b.ome.tif", "v.npy", "--method", "unfolding:weights=./w.safetensors"])
+    assert np.load("v.npy").shape[-3:] == (5, 44, 50)
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo terminals")

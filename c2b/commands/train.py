@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from c2b.commands import Whole
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from recon.reconstructor import Reconstructor
     from sensors.sensor import Sensor
 
@@ -26,9 +28,9 @@ def train(
     videos: list[Path] | None = None,
     stills: list[Path] | None = None,
     held: list[Path] | None = None,
-    sensor: str = "two-bucket",
+    sensor: list[str] | None = None,
     code: list[str] | None = None,
-    readout: str | None = None,
+    readout: list[str] | None = None,
     light: str = "",
     preset: str = "",
     seed: Whole = 0,
@@ -50,11 +52,12 @@ def train(
     held
         Recordings to watch the training by, for methods that do.
     sensor
-        Sensor or preset whose captures it is for (c2b list sensors).
+        Sensor or preset whose captures it is for (c2b list sensors). Default: two-bucket.
     code
-        Code or file; its length is that of the exposure (c2b list codes). Default: impulse. Of several, each batch has one.
+        Code or file; its length is that of the exposure (c2b list codes). Default: impulse.
     readout
-        ideal, or electrons:white=100,read_noise=12,... in place of the preset's.
+        ideal, or electrons:white=100,read_noise=12,... in place of the preset's. Of several sensors, codes or readouts each batch has
+        one; what is given twice comes twice as often.
     light
         Electrons at white, drawn at random from a range such as 10:1600, where the readout is in electrons.
     preset
@@ -66,8 +69,11 @@ def train(
     white
         The stored value of white in recordings, such as 4095 for 12 bit frames in 16.
     """
+    from itertools import product
+
     from c2b.commands import make_sensor, progress
     from c2b.training_clips import read_clips
+    from recon.tile_solve import LARGEST_TILE
     from sensors.refusal import Refusal
 
     if weights.suffix != ".safetensors":
@@ -76,13 +82,15 @@ def train(
         why = "a folder of that name is in the way" if weights.is_dir() else f"the folder {weights.parent} does not exist"
         raise Refusal(f"cannot write {weights}: {why}")
     learner, label = _learner(method, preset, seed)
-    made = [make_sensor(sensor, one, readout, "mono") for one in code or ["impulse"]]
-    chips, named = [chip for chip, _ in made], {**made[0][1], "code_spec": " ".join(record["code_spec"] for _, record in made)}
-    if len({chip.frames for chip in chips}) > 1:
-        raise Refusal(f"codes of {', '.join(str(chip.frames) for chip in chips)} frames; needed: one length for all")
-    if light:
-        chips = _under(light, chips)
-    drawn = chips[0] if len(chips) == 1 else lambda rng: chips[rng.integers(len(chips))]
+    told = product(sensor or ["two-bucket"], code or ["impulse"], readout or [None])  # type: ignore[list-item]
+    made = [make_sensor(*words, "mono") for words in told]
+    chips, named = [chip for chip, _ in made], _named([record for _, record in made])
+    if len({chip.frames for chip in chips}) > 1 and not all(max(chip.tile) > LARGEST_TILE for chip in chips):
+        lengths = ", ".join(map(str, dict.fromkeys(chip.frames for chip in chips)))
+        raise Refusal(f"codes of {lengths} frames; needed: one length for all, unless all are full-resolution masks")
+    drawn = _drawn([_under(light, chip) for chip in chips] if light else [[chip] for chip in chips])
+    if light and all(chip.readout.ideal for chip in chips):
+        raise Refusal("--light needs a readout in electrons: a preset as the sensor, or --readout electrons:...")
     settings: dict[str, Any] = {} if held is None else {"held": read_clips(_watched(learner, label, held), linearize=linearize)}
     clips = read_clips(videos or (), stills or (), linearize=linearize, white=white, progress=progress)
     if not clips:
@@ -152,8 +160,28 @@ def _watched(learner: Reconstructor, label: str, held: list[Path]) -> list[Path]
     return held
 
 
-def _under(light: str, chips: list[Sensor]) -> list[Sensor]:
-    """The sensors at light levels in a range."""
+def _named(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the captures should remember, each different word of several once."""
+    words = {
+        key: " ".join(dict.fromkeys(record[key] for record in records)) for key in ("sensor_spec", "code_spec", "readout_spec")
+    }
+    return {**records[0], **words}
+
+
+def _drawn(groups: list[list[Sensor]]) -> Sensor | Callable[[np.random.Generator], Sensor]:
+    """One sensor of one group, each group as often as another."""
+    if sum(map(len, groups)) == 1:
+        return groups[0][0]
+
+    def draw(rng: np.random.Generator) -> Sensor:
+        group = groups[rng.integers(len(groups))]
+        return group[rng.integers(len(group))]
+
+    return draw
+
+
+def _under(light: str, chip: Sensor) -> list[Sensor]:
+    """The sensor at light levels in a range; alone if its readout is ideal."""
     from dataclasses import replace
 
     import numpy as np
@@ -166,10 +194,9 @@ def _under(light: str, chips: list[Sensor]) -> list[Sensor]:
             raise ValueError
     except ValueError:
         raise Refusal(f"--light {light} is not a range of electrons at white such as 10:1600") from None
-    if chips[0].readout.ideal:
-        raise Refusal("--light needs a readout in electrons: a preset as the sensor, or --readout electrons:...")
-    levels = np.geomspace(low, high, LEVELS)
-    return [replace(chip, readout=replace(chip.readout, white=level)) for chip in chips for level in levels]
+    if chip.readout.ideal:
+        return [chip]
+    return [replace(chip, readout=replace(chip.readout, white=level)) for level in np.geomspace(low, high, LEVELS)]
 
 
 @contextmanager

@@ -17,6 +17,7 @@ network in snapshot compressive imaging: X. Yuan et al., Plug-and-play algorithm
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import compress
 from typing import Any
 
@@ -50,7 +51,7 @@ class MaskUnfolding(nn.Module):
 
     serves_any_code = True
     multiple = (1, 1)  # sizes that it serves
-    earlier_stages = 1.0  # weight in the loss of each stage against the next
+    error = "rms"  # what it learns to make small
 
     def __init__(self, width: int = 32, stages: int = 16) -> None:
         super().__init__()
@@ -59,7 +60,7 @@ class MaskUnfolding(nn.Module):
         self.reach = stages * self.denoiser.reach
 
     def forward(self, start: Tensor, charge: Tensor, exposure: Exposure, variance: Tensor | None = None) -> list[Tensor]:
-        """The estimate of the last stage, after one more data step; in training that of every stage, which no other learns by.
+        """The estimate of the last turn, after one more data step.
 
         Parameters
         ----------
@@ -71,23 +72,52 @@ class MaskUnfolding(nn.Module):
         variance : Tensor, (N, B, H, W), optional
             Of the charge; infinite where saturated.
         """
-        x = z = start
-        estimates, noise = [], ()  # type: list[Tensor], tuple[Any, ...]
-        for k in range(stages := self.settings["stages"]):
-            sigma = FIRST / exposure.buckets * (LAST / FIRST) ** (k / max(stages - 1, 1))
-            if variance is not None:
-                noise = variance, sigma**2
-            if k < MEASURED_FIRST or k % 2 == 0:
-                neighbours = []  # the flow before is not needed while this one is measured
-                neighbours = [Neighbours(one, REACH) for one in x.cpu().numpy()]
-            v = x + (exposure.data_step(z, charge, *noise) - z)
-            turned = list(compress(AXES, (k >> bit & 1 for bit in range(len(AXES)))))
-            beside = _beside(v, neighbours, turned)
-            x = self.denoiser(v.flip(turned), v.new_full((len(v),), sigma), beside).flip(turned)
-            estimates = [*estimates, x] if self.training else [x]
-            x = x.detach()
-            z = 2 * x - v
-        return [*estimates[:-1], exposure.data_step(estimates[-1], charge, *noise)]
+        way = UnderWay(start, start, start)
+        for _ in range(self.settings["stages"]):
+            estimate = self.turn(way, charge, exposure, variance)
+        return [exposure.data_step(estimate, charge, *self._noise(way.turn - 1, exposure, variance))]
+
+    def turn(self, way: UnderWay, charge: Tensor, exposure: Exposure, variance: Tensor | None = None) -> Tensor:
+        """The next estimate x_k, by which the network may learn; what is under way goes on from it without that."""
+        if way.turn < MEASURED_FIRST or way.turn % 2 == 0:
+            way.guide, way.neighbours = way.x, None
+        if way.neighbours is None:
+            way.neighbours = [Neighbours(one, REACH) for one in way.guide.cpu().numpy()]
+        v = way.x + (exposure.data_step(way.z, charge, *self._noise(way.turn, exposure, variance)) - way.z)
+        turned = list(compress(AXES, (way.turn >> bit & 1 for bit in range(len(AXES)))))
+        beside, sigma = _beside(v, way.neighbours, turned), v.new_full((len(v),), self._sigma(way.turn, exposure))
+        estimate = self.denoiser(v.flip(turned), sigma, beside).flip(turned)
+        way.x = estimate.detach()
+        way.z, way.turn = 2 * way.x - v, way.turn + 1
+        return estimate
+
+    def _sigma(self, turn: int, exposure: Exposure) -> float:
+        return FIRST / exposure.buckets * (LAST / FIRST) ** (turn / max(self.settings["stages"] - 1, 1))
+
+    def _noise(self, turn: int, exposure: Exposure, variance: Tensor | None) -> tuple[Any, ...]:
+        return () if variance is None else (variance, self._sigma(turn, exposure) ** 2)
+
+
+@dataclass
+class UnderWay:
+    """Videos between two turns.
+
+    Parameters
+    ----------
+    x, z : Tensor, (N, T, H, W)
+    guide : Tensor, (N, T, H, W)
+        Along whose flow the neighbours are moved.
+    turn : int
+        The next one.
+    neighbours : list of Neighbours, optional
+        Of each guide.
+    """
+
+    x: Tensor
+    z: Tensor
+    guide: Tensor
+    turn: int = 0
+    neighbours: list[Neighbours] | None = None
 
 
 def _beside(video: Tensor, neighbours: list[Neighbours], turned: list[int]) -> Iterator[Tensor]:

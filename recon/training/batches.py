@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from recon.learned import Learned
     from sensors.exposure_torch import Exposure
 
+#: Truth (N, T, H, W), start (None if there is none), charge (N, B, H, W), variance (None without noise), exposure.
+Batch = tuple[Any, ...]
+
 #: Rows and columns of the middle of a held clip that are looked at, at most.
-HELD_SIZE = (240, 384)
+HELD_SIZE = (192, 256)
 
 
 class Batches:
@@ -65,39 +68,52 @@ class Batches:
         self.multiple = getattr(self.network, "multiple", self.sensor.tile)
         rows, columns = (-(-method.crop // step) * step for step in self.multiple)
         self.size = (rows, columns)
-        self.clips = Clips(clips, self.sensor.frames, self.size, photographs=method.photographs)
+        self._clips = cache(lambda frames: Clips(clips, frames, self.size, photographs=method.photographs))
+        self._clips(self.sensor.frames)
         self.held = [clip for clip in held if len(clip) >= self.sensor.frames]
-        self._kept: dict[int, tuple[Any, ...]] = {}
+        self._kept: dict[int, Batch] = {}
 
-    def batch(self, number: int) -> tuple[Any, ...]:
-        """Truth (N, T, H, W), start, charge (N, B, H, W), variance (None without noise), exposure."""
+    def batch(self, number: int) -> list[Batch]:
+        """What is learnt from in that step: one batch."""
+        return [self.drawn(number, self.method.batch)]
+
+    def drawn(self, number: int, count: int) -> Batch:
+        """So many clips, captured by one sensor."""
         if not (distinct := self.method.distinct):
-            return self._drawn(number)
+            return self._drawn(number, count)
         if (number := number % distinct) not in self._kept:
-            self._kept[number] = self._drawn(number)
+            self._kept[number] = self._drawn(number, count)
         return self._kept[number]
 
-    def _drawn(self, number: int) -> tuple[Any, ...]:
+    def _drawn(self, number: int, count: int) -> Batch:
         rng = np.random.default_rng((self.method.seed, number))
         sensor = self._placed(self.draw_sensor(rng), rng)
-        truth = [light.decode(self.clips.draw(rng), self.method.response) for _ in range(self.method.batch)]
+        clips = self._clips(sensor.frames)
+        truth = [light.decode(clips.draw(rng), self.method.response) for _ in range(count)]
         seeds = rng.integers(2**62, size=len(truth)).tolist()
         captures = [Capture(sensor.take(clip, seed=seed)[None], sensor) for clip, seed in zip(truth, seeds, strict=True)]
         return (self._tensor(truth), *self._given(captures))
 
-    def estimates(self, network: nn.Module, given: tuple[Any, ...]) -> list[Tensor]:
-        """What a network makes of a batch, stage by stage."""
-        return self.method.estimates(network, *given[1:])
+    def estimates(self, network: nn.Module, batch: Batch) -> tuple[list[Tensor], Tensor]:
+        """What a network makes of a batch, stage by stage, and the truth."""
+        return self.method.estimates(network, *batch[1:]), batch[0]
+
+    def state(self) -> dict[str, Tensor]:
+        """Nothing is under way between two steps."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Nothing to put back."""
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """PSNR of the middle of the held clips, mean over clips, in the encoding that the loss looks at."""
+        """PSNR of the middle of the held clips if there are any, mean over clips, in the encoding that the loss looks at."""
         scores = []
         for truth, given in self._cases:
-            with torch.inference_mode():
-                video = self.estimates(network, (truth, *given))[-1][0]
+            with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.method.bfloat16):
+                video = self.method.estimates(network, *given)[-1][0]
             shown, true = (light.encode(one, self.method.response) for one in (video.cpu(), torch.from_numpy(truth)))
             scores.append(psnr(shown.numpy(), true.numpy(), data_range=1.0))
-        return {"psnr": float(np.mean(scores))}
+        return {"psnr": float(np.mean(scores))} if scores else {}
 
     @cached_property
     def _cases(self) -> list[tuple[NDArray, tuple[Any, ...]]]:
@@ -110,10 +126,11 @@ class Batches:
                 for most, whole, step in zip(HELD_SIZE, clip.shape[1:], self.multiple, strict=True)
             ]
             top, left = ((whole - part) // 2 for whole, part in zip(clip.shape[1:], shape, strict=True))
-            first = (len(clip) - self.sensor.frames) // 2
-            run = np.asarray(clip[first : first + self.sensor.frames, top : top + shape[0], left : left + shape[1]])
-            truth = light.decode(run.astype(np.float32) / np.float32(white_of(run)), self.method.response)
             sensor = self._placed(self.draw_sensor(rng), rng)
+            sensor = sensor if len(clip) >= sensor.frames else self._placed(self.sensor, rng)
+            first = (len(clip) - sensor.frames) // 2
+            run = np.asarray(clip[first : first + sensor.frames, top : top + shape[0], left : left + shape[1]])
+            truth = light.decode(run.astype(np.float32) / np.float32(white_of(run)), self.method.response)
             cases.append((truth, self._given([Capture(sensor.take(truth, seed=number)[None], sensor)])))
         return cases
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -54,14 +55,31 @@ class Recipe:
     bfloat16: bool = False
 
 
+class Source(Protocol):
+    """Where batches come from: `recon.training.batches.Batches`, or `recon.training.turns.Turns`."""
+
+    def batch(self, number: int) -> Sequence[Any]:
+        """What is learnt from in that step, in parts; the same whenever it is asked for. Called from a thread."""
+
+    def estimates(self, network: nn.Module, part: Any) -> tuple[list[Tensor], Tensor]:
+        """Videos (N, T, H, W) that the network makes, the last one best, and the true ones. Of several parts called from threads."""
+
+    def validate(self, network: nn.Module) -> Mapping[str, float]:
+        """Figures of the averaged network on clips held back, if there are any."""
+
+    def state(self) -> Mapping[str, Tensor]:
+        """What is carried from step to step."""
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Put it back."""
+
+
 def learn(
     network: nn.Module,
-    batch: Callable[[int], Any],
-    estimate: Callable[[nn.Module, Any], list[Tensor]],
+    source: Source,
     loss: Loss,
     recipe: Recipe,
     *,
-    validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
     report: Callable[..., None] | None = None,
     checkpoint: Path | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -72,14 +90,9 @@ def learn(
     ----------
     network : Module
         Trained in place.
-    batch : callable, int -> batch
-        The batch of that number, the same whenever it is asked for; its first part is the truth (N, T, H, W). Called from threads.
-    estimate : callable, (network, batch) -> list of Tensor (N, T, H, W)
-        The last is the result, the others those of earlier stages.
+    source : Source
     loss : Loss
     recipe : Recipe
-    validate : callable, network -> mapping
-        Figures of the averaged network on clips held back.
     report : callable, (done, total, said, row)
     checkpoint : path, optional
         Where the run is kept every ``recipe.every`` steps; if there is one already, the run goes on from it, bit by bit.
@@ -96,33 +109,38 @@ def learn(
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.rate, betas=(0.9, 0.99))
     run = {"recipe": asdict(recipe), "loss": asdict(loss), "network": getattr(network, "settings", {})}
     run["settings"] = dict(settings or {})
-    first = _resume(checkpoint, run, network, average, optimiser) if checkpoint and checkpoint.is_file() else 0
-    if validate and report and not first:
-        report(0, recipe.steps, *_row({"step": 0} | dict(validate(average))))
-    running, seen = 0.0, 0
-    for step, given in _ahead(batch, first, recipe.steps):
+    first = _resume(checkpoint, run, network, average, optimiser, source) if checkpoint and checkpoint.is_file() else 0
+    if report and not first and (figures := source.validate(average)):
+        report(0, recipe.steps, *_row({"step": 0} | dict(figures)))
+    running, seen, parameters = 0.0, 0, list(network.parameters())
+
+    def learn_from(part: Any) -> tuple[Tensor, Sequence[Tensor | None]]:
+        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bfloat16):
+            estimates, truth = source.estimates(network, part)
+        value = loss(estimates, truth)
+        return value.detach(), torch.autograd.grad(value, parameters, allow_unused=True)
+
+    for step, parts in _ahead(source.batch, first, recipe.steps):
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * _schedule(step, recipe.steps)
-        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bfloat16):
-            estimates = estimate(network, given)
-        value = loss(estimates, given[0])
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
+        values, gradients = zip(*_side_by_side(learn_from, parts), strict=True)
+        value = sum(values) / len(parts)
+        for parameter, *each in zip(parameters, *gradients, strict=True):
+            parameter.grad = None if each[0] is None else sum(each[1:], each[0]) / len(parts)
         norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.clipping)
         if not (torch.isfinite(value) and torch.isfinite(norm)):
             kept = f"; {checkpoint} holds the last good state" if checkpoint and checkpoint.is_file() else ""
             raise Refusal(f"the loss is no number any more at step {step + 1}{kept}; try a lower rate than {recipe.rate}")
         optimiser.step()
         _approach(average, network, min(recipe.decay, (1 + step) / (10 + step)))
-        running, seen = running + float(value.detach()), seen + 1
+        running, seen = running + float(value), seen + 1
         done = step + 1
         if done % recipe.every == 0 or done == recipe.steps:
             row = {"step": done, "loss": running / seen, "rate": optimiser.param_groups[0]["lr"]}
-            if validate:
-                row |= validate(average)
+            row |= source.validate(average)
             running, seen = 0.0, 0
             if checkpoint:
-                _keep(checkpoint, run, done, network, average, optimiser)
+                _keep(checkpoint, run, done, network, average, optimiser, source)
             if report:
                 report(done, recipe.steps, *_row(row))
         elif report:
@@ -155,6 +173,26 @@ def _ahead(batch: Callable[[int], Any], first: int, last: int) -> Iterator[tuple
                 future.cancel()
 
 
+def _side_by_side(learn_from: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
+    """What is learnt from each part, of several each on a thread of its own.
+
+    Of small clips that is 1.5 times as fast as all threads on one after the other.
+    """
+    if len(parts) == 1:
+        return [learn_from(parts[0])]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # new threads take this over
+    try:
+        return list(_pool(threads).map(learn_from, parts))
+    finally:
+        torch.set_num_threads(threads)
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="c2b-learn")
+
+
 def _copy(network: nn.Module) -> nn.Module:
     from copy import deepcopy
 
@@ -167,27 +205,37 @@ def _approach(average: nn.Module, network: nn.Module, decay: float) -> None:
 
 
 def _keep(
-    path: Path, run: Mapping[str, Any], step: int, network: nn.Module, average: nn.Module, optimiser: torch.optim.Adam
+    path: Path,
+    run: Mapping[str, Any],
+    step: int,
+    network: nn.Module,
+    average: nn.Module,
+    optimiser: torch.optim.Adam,
+    source: Source,
 ) -> None:
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
+    tensors |= {f"source.{name}": value for name, value in source.state().items()}
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"adam.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
     arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
     weight_file.write(path, arrays, {"method": "checkpoint", "run": run, "step": step})
 
 
-def _resume(path: Path, run: Mapping[str, Any], network: nn.Module, average: nn.Module, optimiser: torch.optim.Adam) -> int:
+def _resume(
+    path: Path, run: Mapping[str, Any], network: nn.Module, average: nn.Module, optimiser: torch.optim.Adam, source: Source
+) -> int:
     """Put a kept run back; returns the number of steps done."""
     arrays, document = weight_file.read(path, "checkpoint")
     if document.get("run") != json.loads(json.dumps(run)):
         raise Refusal(f"{path} is a checkpoint of another run; go on with the settings of that one, or remove it")
-    parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "adam": {}}
+    parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "adam": {}, "source": {}}
     for name, array in arrays.items():
         kind, _, rest = name.partition(".")
         parts[kind][rest] = torch.from_numpy(np.array(array))
     network.load_state_dict(parts["network"])
     average.load_state_dict(parts["average"])
+    source.restore(parts["source"])
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in parts["adam"].items():
         number, _, key = name.partition(".")
