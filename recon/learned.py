@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 #: Stages of our network; for full-resolution masks their number, and what it starts from.
 STAGES, MASK_STAGES, MASK_START = 3, 16, "gap"
 
-#: Larger frames are run in bands of rows, which overlap by the reach of the network; under masks each has a flow of its own.
+#: Larger frames are run in bands of rows, which overlap by the reach of the network, if it says one.
 MOST_PIXELS = 2_500_000
 
 
@@ -240,8 +240,10 @@ class Learned(Reconstructor):
         period = sensor.tile if max(sensor.tile) <= LARGEST_TILE else (1, 1)
         (rows, top), (columns, left) = map(_whole_tiles, shape, sensor.origin, period, multiple)
         video = np.empty((sensor.frames, len(rows), len(columns)), np.float32)
-        band = max(1, MOST_PIXELS // (len(columns) * multiple[0])) * multiple[0]
-        halo = -(-network.reach // multiple[0]) * multiple[0] if band < len(rows) else 0
+        reach, band = getattr(network, "reach", 0), len(rows)
+        if reach:
+            band = max(1, MOST_PIXELS // (len(columns) * multiple[0])) * multiple[0]
+        halo = -(-reach // multiple[0]) * multiple[0] if band < len(rows) else 0
         for first in range(0, len(rows), band):
             low = max(first - halo, 0)
             seen = rows[low : first + band + halo]

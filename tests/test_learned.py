@@ -262,7 +262,7 @@ def test_captures_under_way_take_turn_after_turn_and_make_room_after_the_last(st
 
 def test_what_is_under_way_is_what_the_network_makes_of_the_capture():
     store = turns(3)
-    network = shaken(MaskUnfolding(width=4, stages=3), 0.05)
+    network = shaken(MaskUnfolding(width=4, stages=3), scale=0.1)
     with torch.no_grad():
         for number in range(18):
             for visit in store.batch(number):
@@ -386,6 +386,22 @@ def test_bands_of_a_large_frame_leave_no_seam(monkeypatch):
     monkeypatch.setattr(learned, "MOST_PIXELS", 96 * 24)
     assert np.allclose(method.reconstruct(capture), whole, atol=1e-5)
     assert np.abs(whole - TileSolve().reconstruct(capture)).max() > 0.01
+
+
+@pytest.mark.parametrize("kind", ["coded-pixel", "two-bucket"])
+def test_bands_of_a_large_frame_behind_a_mask_leave_no_seam(kind, monkeypatch):
+    import recon.networks.mask_unfolding as network
+
+    sensor = sensor_of(kind, np.random.default_rng(2).integers(0, 2, (5, 333, 40), np.uint8))
+    capture = sensor.capture(texture((5, 333, 40), blur=1.5), seed=0)
+    shaken_network = shaken(MaskUnfolding(width=8, stages=3), scale=0.05).eval()
+    method = learned.Unfolding(precision="float32")
+    method.trained_ = learned.Trained(shaken_network, MASK, 1, "pseudo-inverse")
+    whole = method.reconstruct(capture)
+    monkeypatch.setattr(network, "MOST_PIXELS", 72 * 40)
+    assert np.abs(method.reconstruct(capture) - whole).max() < 1e-5
+    monkeypatch.setattr(VideoDenoiser, "reach", 0)
+    assert np.abs(method.reconstruct(capture) - whole).max() > 1e-4  # what overlaps is needed
 
 
 # Learning ---------------------------------------------------------------------------------------------------------------------

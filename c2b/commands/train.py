@@ -39,6 +39,8 @@ def train(
 ) -> None:
     """Train a method on recordings and photographs; interrupted, it goes on from NAME.checkpoint.safetensors.
 
+    Of several sensors, codes or readouts each batch has one; what is given twice comes twice as often.
+
     Parameters
     ----------
     method
@@ -56,8 +58,7 @@ def train(
     code
         Code or file; its length is that of the exposure (c2b list codes). Default: impulse.
     readout
-        ideal, or electrons:white=100,read_noise=12,... in place of the preset's. Of several sensors, codes or readouts each batch has
-        one; what is given twice comes twice as often.
+        ideal, or electrons:white=100,read_noise=12,... in place of the preset's.
     light
         Electrons at white, drawn at random from a range such as 10:1600, where the readout is in electrons.
     preset

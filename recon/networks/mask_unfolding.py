@@ -16,7 +16,7 @@ network in snapshot compressive imaging: X. Yuan et al., Plug-and-play algorithm
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import compress
 from typing import Any
@@ -34,6 +34,9 @@ FIRST, LAST = 0.03, 0.02
 
 #: The flow is measured before each of so many first stages, and then before every second one.
 MEASURED_FIRST = 5
+
+#: Of larger frames the network cleans one band of rows after another.
+MOST_PIXELS = 1_200_000
 
 #: Axes along which a video is mirrored, in turn.
 AXES = (1, 2, 3)
@@ -57,7 +60,6 @@ class MaskUnfolding(nn.Module):
         super().__init__()
         self.settings: dict[str, Any] = {"width": width, "stages": stages}
         self.denoiser = VideoDenoiser(width)
-        self.reach = stages * self.denoiser.reach
 
     def forward(self, start: Tensor, charge: Tensor, exposure: Exposure, variance: Tensor | None = None) -> list[Tensor]:
         """The estimate of the last turn, after one more data step.
@@ -85,11 +87,25 @@ class MaskUnfolding(nn.Module):
             way.neighbours = [Neighbours(one, REACH) for one in way.guide.cpu().numpy()]
         v = way.x + (exposure.data_step(way.z, charge, *self._noise(way.turn, exposure, variance)) - way.z)
         turned = list(compress(AXES, (way.turn >> bit & 1 for bit in range(len(AXES)))))
-        beside, sigma = _beside(v, way.neighbours, turned), v.new_full((len(v),), self._sigma(way.turn, exposure))
-        estimate = self.denoiser(v.flip(turned), sigma, beside).flip(turned)
+        sigma = v.new_full((len(v),), self._sigma(way.turn, exposure))
+        estimate = self._denoised(v.flip(turned), sigma, _beside(v, way.neighbours, turned)).flip(turned)
         way.x = estimate.detach()
         way.z, way.turn = 2 * way.x - v, way.turn + 1
         return estimate
+
+    def _denoised(self, video: Tensor, sigma: Tensor, beside: Iterable[Tensor]) -> Tensor:
+        """What the denoiser makes of a video, in bands of rows where that saves memory; they overlap by its reach."""
+        rows, columns = video.shape[2:]
+        step, reach = VideoDenoiser.multiple[0], VideoDenoiser.reach
+        band = max(1, MOST_PIXELS // (columns * step)) * step
+        if band >= rows or torch.is_grad_enabled():
+            return self.denoiser(video, sigma, beside)
+        beside, denoised = list(beside), torch.empty_like(video)
+        for first in range(0, rows, band):
+            low, high = max(first - reach, 0), first + band + reach
+            part = self.denoiser(video[:, :, low:high], sigma, (one[:, :, low:high] for one in beside))
+            denoised[:, :, first : first + band] = part[:, :, first - low : first - low + band]
+        return denoised
 
     def _sigma(self, turn: int, exposure: Exposure) -> float:
         return FIRST / exposure.buckets * (LAST / FIRST) ** (turn / max(self.settings["stages"] - 1, 1))

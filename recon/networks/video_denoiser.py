@@ -38,7 +38,7 @@ class VideoDenoiser(UNet):
     """
 
     multiple = (GRID[0] * 2**LEVELS, GRID[1] * 2**LEVELS)
-    reach = 64  # pixels that it sees in each direction, rounded up
+    reach = 64  # pixels that it sees in each direction, rounded up to a multiple of the above
 
     def __init__(self, width: int = 32) -> None:
         cell = GRID[0] * GRID[1]
