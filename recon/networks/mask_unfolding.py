@@ -83,15 +83,20 @@ class MaskUnfolding(nn.Module):
         """The next estimate x_k, by which the network may learn; what is under way goes on from it without that."""
         if way.turn < MEASURED_FIRST or way.turn % 2 == 0:
             way.guide, way.neighbours = way.x, None
-        if way.neighbours is None:
-            way.neighbours = [Neighbours(one, REACH) for one in way.guide.cpu().numpy()]
         v = way.x + (exposure.data_step(way.z, charge, *self._noise(way.turn, exposure, variance)) - way.z)
         turned = list(compress(AXES, (way.turn >> bit & 1 for bit in range(len(AXES)))))
         sigma = v.new_full((len(v),), self._sigma(way.turn, exposure))
-        estimate = self._denoised(v.flip(turned), sigma, _beside(v, way.neighbours, turned)).flip(turned)
+        estimate = self.clean(v, sigma, way, turned)
         way.x = estimate.detach()
         way.z, way.turn = 2 * way.x - v, way.turn + 1
         return estimate
+
+    def clean(self, video: Tensor, sigma: Tensor, way: UnderWay, turned: list[int] | None = None) -> Tensor:
+        """Videos (N, T, H, W) without noise of strength (N,), seen mirrored along some axes, beside neighbours of what is under way."""
+        if way.neighbours is None:
+            way.neighbours = [Neighbours(one, REACH) for one in way.guide.cpu().numpy()]
+        turned = turned or []
+        return self._denoised(video.flip(turned), sigma, _beside(video, way.neighbours, turned)).flip(turned)
 
     def _denoised(self, video: Tensor, sigma: Tensor, beside: Iterable[Tensor]) -> Tensor:
         """What the denoiser makes of a video, in bands of rows where that saves memory; they overlap by its reach."""
@@ -126,7 +131,7 @@ class UnderWay:
     turn : int
         The next one.
     neighbours : list of Neighbours, optional
-        Of each guide.
+        Of each guide; measured when they are asked for.
     """
 
     x: Tensor

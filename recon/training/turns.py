@@ -4,6 +4,9 @@ To unroll all turns of a capture for each step is to learn sixteen times from th
 once: each step takes a few of them, at turns far apart, one turn further, learns from that turn alone and puts them back. One that has
 had its last turn makes room for another. Which capture is at which turn follows from the number of the step.
 
+What is wrong after the first turns is faint, and a new network learns little from it. So it begins with white noise, which is added to
+the truth: 500 steps of it and no turn at all are worth more than 500 steps of turns (29.4 dB against 29.2 from 28.2 on three clips).
+
 S. Ross, G. Gordon, D. Bagnell, A reduction of imitation learning to no-regret online learning, AISTATS 2011.
 """
 
@@ -11,25 +14,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recon.networks.mask_unfolding import UnderWay
+from recon.networks.mask_unfolding import MaskUnfolding, UnderWay
 from recon.training.batches import Batch, Batches
 
 #: So many captures are taken one turn further by each step.
 TAKEN = 4
 
+#: Share of the steps that learn from white noise, and its standard deviation, drawn log-uniformly between these.
+WARM_UP, FAINT, STRONG = 0.2, 0.008, 0.2
+
 
 @dataclass(frozen=True)
 class Visit:
-    """A place of the store, the turn that its capture is at, and what was captured."""
+    """In one step: a place of the store, what was captured, the turn it is at, and whether it is white noise that is learnt from."""
 
+    step: int
     place: int
-    turn: int
     batch: Batch
+    turn: int
+    white: bool
 
 
 class Turns:
@@ -46,26 +55,36 @@ class Turns:
     def __init__(self, batches: Batches, stages: int) -> None:
         self.batches = batches
         self.stages = stages
+        self.warm_up = 0 if batches.method.weights else round(WARM_UP * batches.method.steps / stages)  # rounds
         self._captured: dict[int, tuple[int, Batch]] = {}
         self._ways: dict[int, UnderWay] = {}
 
     def batch(self, number: int) -> list[Visit]:
         """What is taken one turn further in that step."""
-        round_, first = divmod(number, self.stages)
+        this_round, first = divmod(number, self.stages)
         visits = []
         for part in range(TAKEN):
             place = first * TAKEN + part
             offset = (first + part * self.stages // TAKEN) % self.stages  # spreads the turns of a step, and of the places
-            generation, turn = divmod(round_ + offset, self.stages)
-            visits.append(Visit(place, min(turn, round_), self._capture(place, generation * self.stages * TAKEN + place)))
+            generation = (this_round + offset) // self.stages
+            begun = max(generation * self.stages - offset, 0)
+            batch = self._capture(place, generation * self.stages * TAKEN + place)
+            visits.append(Visit(number, place, batch, this_round - begun, begun < self.warm_up))
         return visits
 
     def estimates(self, network: nn.Module, visit: Visit) -> tuple[list[Tensor], Tensor]:
-        """The estimate of that turn, and the truth."""
+        """The estimate of that turn, or the truth cleaned from white noise; and the truth."""
         truth, start, charge, variance, exposure = visit.batch
+        net = cast(MaskUnfolding, network)
         if visit.turn == 0:
-            self._ways[visit.place] = UnderWay(start, start, start)
-        return [network.turn(self._ways[visit.place], charge, exposure, variance)], truth  # type: ignore[operator]
+            self._ways[visit.place] = UnderWay(*[truth if visit.white else start] * 3)
+        way = self._ways[visit.place]
+        if not visit.white:
+            return [net.turn(way, charge, exposure, variance)], truth
+        rng = np.random.default_rng((self.batches.method.seed, visit.step, visit.place))
+        sigma = np.exp(rng.uniform(np.log(FAINT), np.log(STRONG), len(truth))).astype(np.float32)
+        noise = sigma[:, None, None, None] * rng.standard_normal(truth.shape, np.float32)
+        return [net.clean(truth + torch.from_numpy(noise).to(truth), torch.from_numpy(sigma).to(truth), way)], truth
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """As `Batches.validate`."""
