@@ -4,8 +4,9 @@ To unroll all turns of a capture for each step is to learn sixteen times from th
 once: each step takes a few of them, at turns far apart, one turn further, learns from that turn alone and puts them back. One that has
 had its last turn makes room for another. Which capture is at which turn follows from the number of the step.
 
-What is wrong after the first turns is faint, and a new network learns little from it. So one without weights begins with white noise, which is added to
-the truth: 500 steps of it and no turn at all are worth more than 500 steps of turns (29.4 dB against 29.2 from 28.2 on three clips).
+What is wrong after the first turns is faint, and a new network learns little from it. So one without weights begins with white noise,
+added to the truth: 500 steps of it and no turn at all are worth more than 500 steps of turns (29.4 dB against 29.2 from 28.2 on three
+clips).
 
 S. Ross, G. Gordon, D. Bagnell, A reduction of imitation learning to no-regret online learning, AISTATS 2011.
 """
