@@ -416,7 +416,7 @@ def test_bands_of_a_large_frame_behind_a_mask_leave_no_seam(kind, monkeypatch):
     method = learned.Unfolding(precision="float32")
     method.trained_ = learned.Trained(shaken_network, MASK, 1, "pseudo-inverse")
     whole = method.reconstruct(capture)
-    monkeypatch.setattr(network, "MOST_PIXELS", 72 * 40)
+    monkeypatch.setattr(network, "MOST_PIXELS", 70 * 40)
     assert np.abs(method.reconstruct(capture) - whole).max() < 1e-5
     monkeypatch.setattr(VideoDenoiser, "reach", 0)
     assert np.abs(method.reconstruct(capture) - whole).max() > 1e-4  # what overlaps is needed

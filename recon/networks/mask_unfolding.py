@@ -102,9 +102,10 @@ class MaskUnfolding(nn.Module):
         """What the denoiser makes of a video, in bands of rows where that saves memory; they overlap by its reach."""
         rows, columns = video.shape[2:]
         step, reach = VideoDenoiser.multiple[0], VideoDenoiser.reach
-        band = max(1, MOST_PIXELS // (columns * step)) * step
-        if band >= rows or torch.is_grad_enabled():
+        count = -(-rows * columns // MOST_PIXELS)
+        if count == 1 or torch.is_grad_enabled():
             return self.denoiser(video, sigma, beside)
+        band = -(-rows // (count * step)) * step
         beside, denoised = list(beside), torch.empty_like(video)
         for first in range(0, rows, band):
             low, high = max(first - reach, 0), first + band + reach
