@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -551,7 +552,8 @@ def long(tmp_path_factory):
 @pytest.mark.parametrize("words", ["simulate long.npy x.c2b.ome.tif --sensor cep-2019", f"reconstruct {CAPTURE} x/"])
 def test_an_interruption_leaves_nothing(long, words):
     before = set(os.listdir(long))
-    process = subprocess.Popen([*PROGRAM, *words.split()], cwd=long, stdout=-1, stderr=-1, text=True)
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background of a shell is deaf to it
+    process = subprocess.Popen([*PROGRAM, *words.split()], cwd=long, stdout=-1, stderr=-1, text=True, preexec_fn=listen)
     deadline = time.monotonic() + 60
     while set(os.listdir(long)) == before and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
