@@ -406,7 +406,7 @@ class Unfolding(Learned):
 
     def build(self, sensor: Sensor) -> Any:
         """For the tile of the sensor's code; one that knows no code for full-resolution masks."""
-        if max(sensor.tile) > LARGEST_TILE:
+        if self.learns_any_length(sensor):
             return self.rebuild({"width": self.width, "stages": self.stages or MASK_STAGES})
         return self.rebuild(
             {
@@ -419,6 +419,10 @@ class Unfolding(Learned):
                 "coded": self.coded,
             }
         )
+
+    def learns_any_length(self, sensor: Sensor) -> bool:
+        """For full-resolution masks."""
+        return max(sensor.tile) > LARGEST_TILE
 
     def begins_with(self, sensor: Sensor) -> str:
         """The method asked for; else the registered tile video, or for a full-resolution mask the motion-compensated one."""

@@ -34,6 +34,10 @@ class Reconstructor(ABC):
         """Why this method cannot serve the sensor; empty if it can."""
         return ""
 
+    def learns_any_length(self, sensor: Sensor) -> bool:
+        """Whether what it learns from exposures of that sensor serves those of another number of frames."""
+        return False
+
     def fit(
         self,
         clips: Iterable[NDArray],

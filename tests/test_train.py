@@ -156,6 +156,7 @@ MISTAKES = {
     "gmm w.safetensors --videos film --code impuls": "did you mean impulse?",
     "gmm w.safetensors --videos film --preset quick": "unknown preset of gmm 'quick'",
     "gmm w.safetensors --videos film --held film": "no use for --held",
+    "gmm w.safetensors --videos film --code bernoulli:frames=4,tile=36 --code bernoulli:frames=5,tile=36": "one length for all",
     "gmm w.safetensors --videos film --light 10:x": "such as 10:1600",
     "gmm w.safetensors --videos film --light 10:20": "needs a readout in electrons",
     "gmm w.safetensors --videos film --linearize rgb": "did you mean srgb?",

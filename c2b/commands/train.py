@@ -74,7 +74,6 @@ def train(
 
     from c2b.commands import make_sensor, progress
     from c2b.training_clips import read_clips
-    from recon.tile_solve import LARGEST_TILE
     from sensors.refusal import Refusal
 
     if weights.suffix != ".safetensors":
@@ -86,9 +85,11 @@ def train(
     told = product(sensor or ["two-bucket"], code or ["impulse"], readout or [None])  # type: ignore[list-item]
     made = [make_sensor(*words, "mono") for words in told]
     chips, named = [chip for chip, _ in made], _named([record for _, record in made])
-    if len({chip.frames for chip in chips}) > 1 and not all(max(chip.tile) > LARGEST_TILE for chip in chips):
+    if len({chip.frames for chip in chips}) > 1 and not all(learner.learns_any_length(chip) for chip in chips):
         lengths = ", ".join(map(str, dict.fromkeys(chip.frames for chip in chips)))
-        raise Refusal(f"codes of {lengths} frames; needed: one length for all, unless all are full-resolution masks")
+        raise Refusal(
+            f"codes of {lengths} frames; needed: one length for all, unless unfolding learns from full-resolution masks"
+        )
     drawn = _drawn([_under(light, chip) for chip in chips] if light else [[chip] for chip in chips])
     if light and all(chip.readout.ideal for chip in chips):
         raise Refusal("--light needs a readout in electrons: a preset as the sensor, or --readout electrons:...")
