@@ -67,7 +67,9 @@ def pyramid(frame: NDArray) -> list[NDArray[np.float32]]:
     return scales
 
 
-def flow_between(first: Sequence[NDArray], second: Sequence[NDArray], radius: int = 5) -> NDArray[np.float32]:
+def flow_between(
+    first: Sequence[NDArray], second: Sequence[NDArray], radius: int = 5, steps: int = STEPS
+) -> NDArray[np.float32]:
     """`optical_flow` of two frames whose pyramids are at hand, as where each has several neighbours."""
     flow = np.zeros((2, *first[-1].shape), np.float32)
     if min(first[0].shape) < 2:
@@ -75,7 +77,7 @@ def flow_between(first: Sequence[NDArray], second: Sequence[NDArray], radius: in
     for one, other in zip(reversed(first), reversed(second), strict=True):
         if flow.shape[1:] != one.shape:
             flow = _doubled(flow, one.shape)
-        for _ in range(STEPS):
+        for _ in range(steps):
             flow = _step(one, other, flow, radius)
     return flow
 
@@ -104,6 +106,8 @@ class Neighbours:
         A video of the same motion, such as an earlier estimate.
     reach : int
         How many frames before and after.
+    steps : int
+        Gauss-Newton steps at each scale.
 
     Attributes
     ----------
@@ -111,10 +115,10 @@ class Neighbours:
         From frame t to each other one s within reach.
     """
 
-    def __init__(self, guide: NDArray, reach: int) -> None:
+    def __init__(self, guide: NDArray, reach: int, steps: int = STEPS) -> None:
         scales = [pyramid(frame) for frame in gaussian_filter(guide, (0, SMOOTHING, SMOOTHING))]
         pairs = [(t, s) for t in range(len(guide)) for s in range(len(guide)) if 0 < abs(t - s) <= reach]
-        self.flows = {(t, s): flow_between(scales[t], scales[s]) for t, s in pairs}
+        self.flows = {(t, s): flow_between(scales[t], scales[s], steps=steps) for t, s in pairs}
 
     def beside(self, video: NDArray, step: int) -> NDArray[np.float32]:
         """Of each frame the one so many steps on, or the last there is, moved onto it; same shape."""
@@ -215,31 +219,41 @@ def _solve_row(sums, share, flow, i):
 
 @numba.njit(**FLAGS)
 def _warp(f, u, out, first, last):
-    """Catmull-Rom weights of four rows and four columns."""
+    """Catmull-Rom weights of four rows and four columns, a line at a time: places and weights first, then the samples."""
     H, W = f.shape
-    a, b = np.empty(4, np.float32), np.empty(4, np.float32)
+    pixels, stride = f.ravel(), np.int32(W)
+    down, right = np.empty((4, W), np.float32), np.empty((4, W), np.float32)
+    row, column = np.empty((4, W), np.int32), np.empty((4, W), np.int32)
+    line = np.empty(W, np.float32)
     for i in range(first, last):
         for j in range(W):
-            y = min(max(np.float32(i) + u[0, i, j], np.float32(0)), np.float32(H - 1))
-            x = min(max(np.float32(j) + u[1, i, j], np.float32(0)), np.float32(W - 1))
-            top, left = int(y), int(x)
-            _cubic(y - np.float32(top), a)
-            _cubic(x - np.float32(left), b)
-            value = np.float32(0)
-            for k in range(4):
-                row = f[min(max(top + k - 1, 0), H - 1)]
-                across = np.float32(0)
-                for l in range(4):
-                    across += b[l] * row[min(max(left + l - 1, 0), W - 1)]
-                value += a[k] * across
-            out[i, j] = value
+            _along(np.float32(i) + u[0, i, j], H, j, row, down)
+        for j in range(W):
+            _along(np.float32(np.int32(j)) + u[1, i, j], W, j, column, right)
+        line[:] = 0
+        for k in range(4):
+            for j in range(W):
+                start = row[k, j] * stride
+                line[j] += down[k, j] * (
+                    right[0, j] * pixels[np.uint32(start + column[0, j])]
+                    + right[1, j] * pixels[np.uint32(start + column[1, j])]
+                    + right[2, j] * pixels[np.uint32(start + column[2, j])]
+                    + right[3, j] * pixels[np.uint32(start + column[3, j])]
+                )
+        out[i] = line
 
 
 @numba.njit(**FLAGS)
-def _cubic(s, weight):
-    """Of the samples at -1, 0, 1, 2 for a place between 0 and 1."""
-    half = np.float32(0.5)
-    weight[0] = half * s * (s * (2 - s) - 1)
-    weight[1] = half * (s * s * (3 * s - 5) + 2)
-    weight[2] = half * s * (s * (4 - 3 * s) + 1)
-    weight[3] = half * s * s * (s - 1)
+def _along(place, size, j, near, weight):
+    """Along one axis the four samples about a place, within the frame, and their weights, into column j."""
+    half, one, two, three = np.float32(0.5), np.float32(1), np.float32(2), np.float32(3)  # a bare 2 would compute in float64
+    place = min(max(place, np.float32(0)), np.float32(size - 1))
+    end = np.int32(size - 1)
+    at = min(max(np.int32(place), np.int32(0)), end)  # also of what is no number
+    s = place - np.float32(at)
+    near[0, j], near[1, j] = max(at - np.int32(1), np.int32(0)), at
+    near[2, j], near[3, j] = min(at + np.int32(1), end), min(at + np.int32(2), end)
+    weight[0, j] = half * s * (s * (two - s) - one)
+    weight[1, j] = half * s * s * (three * s - two - three) + one
+    weight[2, j] = half * s * (s * (two + two - three * s) + one)
+    weight[3, j] = half * s * s * (s - one)

@@ -155,6 +155,13 @@ def test_warping_by_whole_pixels_is_exact_and_stops_at_the_border():
     assert np.allclose(moved[:-2, 3:], frame[2:, :-3], atol=1e-7) and np.allclose(moved[-1, 3:], frame[-1, :-3], atol=1e-7)
 
 
+def test_a_flow_without_end_reads_the_border_and_one_that_is_no_number_gives_none():
+    frame = texture()
+    for value, expected in ((np.inf, frame[-1, -1]), (-1e30, frame[0, 0]), (np.nan, np.nan)):
+        moved = warp(frame, np.full((2, *frame.shape), value, np.float32))
+        assert np.array_equal(moved, np.full_like(frame, expected), equal_nan=True)
+
+
 def test_cubic_convolution_is_exact_for_parabolas():
     y, x = np.mgrid[:20, :31].astype(np.float32) / 20
     at = np.full((2, 20, 31), 0.37, np.float32)

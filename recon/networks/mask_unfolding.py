@@ -35,6 +35,9 @@ FIRST, LAST = 0.03, 0.02
 #: The flow is measured before each of so many first stages, and then before every second one.
 MEASURED_FIRST = 5
 
+#: Steps of the flow at each scale: what it is measured from changes with each turn, and four are worth 0.01 dB.
+FLOW_STEPS = 2
+
 #: Of larger frames the network cleans one band of rows after another.
 MOST_PIXELS = 1_200_000
 
@@ -94,7 +97,7 @@ class MaskUnfolding(nn.Module):
     def clean(self, video: Tensor, sigma: Tensor, way: UnderWay, turned: list[int] | None = None) -> Tensor:
         """Videos (N, T, H, W) without noise of strength (N,), seen mirrored along some axes, beside neighbours of what is under way."""
         if way.neighbours is None:
-            way.neighbours = [Neighbours(one, REACH) for one in way.guide.cpu().numpy()]
+            way.neighbours = [Neighbours(one, REACH, FLOW_STEPS) for one in way.guide.cpu().numpy()]
         turned = turned or []
         return self._denoised(video.flip(turned), sigma, _beside(video, way.neighbours, turned)).flip(turned)
 
