@@ -17,7 +17,7 @@ and exact. (i0, j0), the origin, is the chip address of pixel [0, 0].
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numba
 import numpy as np
@@ -41,7 +41,7 @@ class BucketShare:
         binary = share.dtype == np.uint8
         self._one_bucket = binary and len(share) == 1
         self._complement = binary and len(share) == 2 and bool((share[0] + share[1] == 1).all())
-        self._for_width = lru_cache(maxsize=4)(self._expand)
+        self._for_width = lru_cache(maxsize=4)(partial(_expanded, share))  # holds the shares, not this: no cycle to be collected
 
     def forward(self, video: NDArray, origin: tuple[int, int], out: NDArray | None = None) -> NDArray:
         """Charge of one exposure. The adjoint is `adjoint`.
@@ -84,12 +84,6 @@ class BucketShare:
         """S S^T for each pixel of the tile, (B, B, p, q)."""
         share = self.share.astype(np.float64)
         return np.einsum("btpq,ctpq->bcpq", share, share)
-
-    def _expand(self, width: int, column: int, dtype: DTypeLike) -> NDArray:
-        """The shares (B, T, p, width), periodic columns written out; as uint8 those of bucket 0, eight frames in a byte."""
-        if dtype == np.uint8:
-            return periodic_columns(np.packbits(self.share[0], axis=0, bitorder="little"), width, column)
-        return periodic_columns(self.share.astype(dtype, copy=False), width, column)
 
 
 def combine(charge: NDArray, matrix: NDArray, origin: tuple[int, int]) -> NDArray:
@@ -141,6 +135,13 @@ def _float_type(array: NDArray) -> DTypeLike:
 # The kernels take a row of pixels at a time, so that its sums stay in the first-level cache, and four frames at a time, so that each
 # sum is loaded and stored a quarter as often. The integer kernels read eight frames of the code from a byte: a full-resolution mask
 # would otherwise be as much to read as the video.
+
+
+def _expanded(share: NDArray, width: int, column: int, dtype: DTypeLike) -> NDArray:
+    """The shares (B, T, p, width), periodic columns written out; as uint8 those of bucket 0, eight frames in a byte."""
+    if dtype == np.uint8:
+        return periodic_columns(np.packbits(share[0], axis=0, bitorder="little"), width, column)
+    return periodic_columns(share.astype(dtype, copy=False), width, column)
 
 
 @numba.njit(**FLAGS)
