@@ -26,16 +26,18 @@ def white_by_brightest(images: NDArray, sensor: Sensor) -> float:
     Raises
     ------
     Refusal
-        If the images are dark wherever the code is open.
+        If the images are not finite, or dark wherever the code is open.
     """
+    if broken := int(np.size(images) - np.isfinite(images).sum()):
+        raise Refusal(f"the measurement holds {broken} values that are NaN or infinite; needed: finite ones")
     ones = np.ones((sensor.frames, *images.shape[2:4]), np.uint8)
     white = 0.0
     for number in range(sensor.codes):
         full = sensor.at(number).expose(ones)
         for image in images[number :: sensor.codes]:
             white = max(white, float(np.max(image[full > 0] / full[full > 0], initial=0.0)))
-    if not (np.isfinite(white) and white > 0):
-        raise Refusal("the measurement is dark, or not finite, wherever its code is open; it has no light to take as white")
+    if not white > 0:
+        raise Refusal("the measurement is dark wherever its code is open; it has no light to take as white")
     return white
 
 
