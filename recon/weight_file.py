@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,23 +58,47 @@ def read(path: str | Path, method: str) -> tuple[dict[str, NDArray], dict[str, A
     Refusal
         If the file is missing, damaged, not ours, or of another method than the one asked for.
     """
+    path = Path(path)
+    with _opened(path) as (file, document):
+        if document["method"] != method:
+            raise Refusal(f"{path.name} holds weights of {document['method']!r}, not of {method!r}")
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+    if broken := [name for name, tensor in tensors.items() if not np.isfinite(tensor).all()]:
+        raise Refusal(f"{path.name} is damaged: {broken[0]} holds values that are not finite")
+    return tensors, document
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """The document of a weight file alone, with the shape of the code it is for, if any, and how many parameters were learnt.
+
+    Raises
+    ------
+    Refusal
+        If the file is missing, damaged or not ours.
+    """
+    with _opened(Path(path)) as (file, document):
+        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  (no mapping)
+    return {**document, "code": shapes.pop("code", None), "parameters": sum(map(math.prod, shapes.values()))}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The file, open, and its document."""
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path)
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.safetensors"))) or "none"
         raise Refusal(f"no weights at {path}; shipped: {known}")
     try:
         with safe_open(path, "numpy") as file:
             document = json.loads((file.metadata() or {}).get(SCHEMA, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+            if not isinstance(document, dict) or "method" not in document:
+                raise Refusal(f"{path.name} was not written by c2b: its metadata lack {SCHEMA!r}")
+            yield file, document
+    except Refusal:
+        raise
     except (SafetensorError, ValueError, TypeError) as error:
         raise Refusal(f"{path.name} is damaged or no safetensors file: {str(error).splitlines()[0]}") from error
-    if not isinstance(document, dict) or "method" not in document:
-        raise Refusal(f"{path.name} was not written by c2b: its metadata lack {SCHEMA!r}")
-    if document["method"] != method:
-        raise Refusal(f"{path.name} holds weights of {document['method']!r}, not of {method!r}")
-    return tensors, document
 
 
 def locate(weights: str) -> Path:

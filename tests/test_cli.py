@@ -21,6 +21,7 @@ import sensors
 from c2b.cli import COMMANDS, main
 from c2b.video.recording import open_recording, read_video
 from c2b.video.writing import write_video
+from recon import weight_file
 from sensors import preset
 from sensors.refusal import Refusal
 
@@ -87,6 +88,8 @@ def made(tmp_path_factory):
     write_video("v.mp4", video)
     Path("cut.npy").write_bytes(cut("v.npy", 0.5))
     Path("cut.mp4").write_bytes(cut("v.mp4", 0.5))
+    weights = weight_file.SHIPPED / "coded.safetensors"
+    Path("cut.safetensors").write_bytes(cut(str(weights), 0.5))
     Path("half.c2b.ome.tif").write_bytes(cut(CAPTURE, 0.5))
     Path("tail.c2b.ome.tif").write_bytes(Path(CAPTURE).read_bytes()[:-300])
     tampered = bytearray(Path(CAPTURE).read_bytes())
@@ -159,7 +162,10 @@ WORDS = {
     "simulate v.npy x.c2b.ome.tif --white -3": "below black",
     "reconstruct v.c2b.ome.tif x.npy --consistent yes": "no use for 'yes'",
     "reconstruct v.c2b.ome.tif x.npy --exposures 0:3": "beyond the 2",
-    "reconstruct v.c2b.ome.tif x.npy --also variance=y.npy": "tile also gives low_resolution, not 'variance'",
+    "reconstruct v.c2b.ome.tif x.npy --also variance=y.npy": "what tile gives beside the video: low_resolution",
+    "list unfolding-fast": "c2b info unfolding-fast tells",
+    "info away.safetensors": "no weights at away.safetensors; shipped: blurred,",
+    "info cut.safetensors": "damaged or no safetensors file",
     "reconstruct v.c2b.ome.tif x.npy --also low_resolution": "needed is low_resolution=FILE.npy",
     "reconstruct v.c2b.ome.tif x.npy --also low_resolution=y.gif": "needed is low_resolution=FILE.npy",
     "reconstruct v.c2b.ome.tif x.npy --also low_resolution=x.npy": "is written already; name another file",
@@ -169,7 +175,7 @@ WORDS = {
     "score r.npy v.npy --order worst": '"given", "best"',
     "score r.npy v.npy --protocol mine": '"codedblurred", "cacti"',
     "score r.npy v.npy --data-range 0": "must be positive",
-    "list things": "known: codes, sensors, presets, readouts, methods, scenes, formats; or one name out of them",
+    "list things": "known: codes, sensors, presets, readouts, methods, weights, scenes, formats; or one name out of them",
     "plot v.c2b.ome.tif x.png --exposure 2": "exposures 0 .. 1",
     "convert impulse x.npy --frames 0:2": "impulse is a code",
 }
@@ -408,11 +414,20 @@ def test_info_tells_what_each_kind_of_file_is(here, capsys):
         "rotating-camera": "video",
         "impulse:tile=2": "code",
         "mask.png": "code",
+        "pair-residual": "weights",
+        str(weight_file.SHIPPED / "gmm.safetensors"): "weights",
+        "impulse:tile=3": "code",
     }.items():
         facts = json.loads(run(capsys, "info", name, "--json"))
         assert facts["kind"] == kind
         assert f"kind {kind}" in " ".join(run(capsys, "info", name).split())
     assert facts["shape"] == [9, 3, 3]
+
+
+def test_info_tells_what_weights_were_trained_for(capsys):
+    facts = json.loads(run(capsys, "info", "unfolding-fast", "--json"))
+    assert (facts["method"], facts["code"], facts["buckets"], facts["start"]) == ("unfolding", [9, 3, 3], 2, "tile")
+    assert facts["parameters"] == 2_653_619
 
 
 def test_info_says_how_a_small_array_is_read_as_a_code(here, capsys):
@@ -431,7 +446,8 @@ def test_codes_lists_criteria_for_people_and_programs(here, capsys):
 
 def test_list_knows_every_table_by_name(capsys):
     tables = json.loads(run(capsys, "list", "--json"))
-    assert list(tables) == ["codes", "sensors", "presets", "readouts", "methods", "scenes", "formats"]
+    assert list(tables) == ["codes", "sensors", "presets", "readouts", "methods", "weights", "scenes", "formats"]
+    assert [row["name"] for row in tables["weights"]] == sorted(path.stem for path in weight_file.SHIPPED.glob("*.safetensors"))
     assert all(row["what it is"] for rows in tables.values() for row in rows)
     told = run(capsys, "list", "sensors")
     assert "two-bucket" in told and "impulse" not in told

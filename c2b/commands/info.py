@@ -13,14 +13,14 @@ LARGEST_TILE = 64
 
 
 def info(file: str, /, *, json: bool = False) -> None:
-    """Say what a file is: capture, video or code.
+    """Say what a file is: capture, video, code, or weights and what they were trained for.
 
     A file that holds both, such as an SCI scene with its true frames, is told as a capture.
 
     Parameters
     ----------
     file
-        Any file that c2b reads, or the name of a scene or code.
+        Any file that c2b reads, or the name of a scene, a code or weights (c2b list).
     json
         Print JSON.
     """
@@ -40,8 +40,11 @@ def _facts(file: str) -> dict[str, Any]:
 
     from c2b import captures
     from c2b.commands import a_code, open_video
+    from recon import weight_file
     from sensors.refusal import Refusal
 
+    if file.endswith(".safetensors") or weight_file.locate(file).is_file():
+        return {"kind": "weights", **weight_file.describe(weight_file.locate(file))}
     if kind := captures.format_of(file):
         summary = kind.summary(Path(file)) if hasattr(kind, "summary") else {}
         try:

@@ -23,7 +23,7 @@ _NOT_BY_TEXT = ("_", "code", "readout", "timing", "origin", "lattice", "hot")
 
 
 def list(what: str = "", /, *, json: bool = False) -> None:
-    """What is known by name: codes, sensors, presets, readouts, methods, scenes, formats; or what the settings of one name mean.
+    """What is known by name: codes, sensors, presets, readouts, methods, weights, scenes, formats; or what the settings of one mean.
 
     Parameters
     ----------
@@ -62,7 +62,11 @@ def _explained(name: str) -> dict[str, Sequence[tuple[str, ...]]]:
     from sensors import spec
     from sensors.refusal import Refusal
 
-    found = {title: entries[name] for title, entries in _tables().items() if name in entries and title != "formats"}
+    found = {
+        title: entries[name] for title, entries in _tables().items() if name in entries and title not in ("formats", "weights")
+    }
+    if name in _tables()["weights"] and not found:
+        raise Refusal(f"{name} are weights; c2b info {name} tells what they were trained for")
     if not found:
         raise Refusal(spec.unknown("table", name, _tables()) + "; or one name out of them")
     tables: dict[str, Sequence[tuple[str, ...]]] = {}
@@ -121,13 +125,17 @@ def _tables() -> dict[str, dict[str, str]]:
         "presets": sensors.PRESETS,
         "readouts": sensors.READOUTS,
         "methods": recon.METHODS,
+        "weights": {card.stem: str(card) for card in sorted((_root("recon") / "weights").glob("*.md"), key=_stem)},
         "scenes": c2b.SCENES,
         "formats": formats,
     }
 
 
 def _facts(target: str) -> tuple[str, str]:
-    """Settings and first docstring line of ``module:name``, or the title of a preset file."""
+    """Settings and first docstring line of ``module:name``, the title of a preset file, or the first sentence of a card."""
+    if target.endswith(".md"):
+        first = Path(target).read_text(encoding="utf-8").split("\n\n")[1]
+        return "", " ".join(first.split()).split(". ")[0].rstrip(".").replace("`", "")
     if target.endswith(".toml"):
         preset = _preset(target)
         numbers = _numbers(preset)
@@ -145,8 +153,15 @@ def _facts(target: str) -> tuple[str, str]:
 def _preset(target: str) -> dict[str, Any]:
     import tomllib
 
-    root = Path(find_spec("sensors").origin).parents[1]  # type: ignore[union-attr, arg-type]
-    return tomllib.loads((root / target).read_text(encoding="utf-8"))
+    return tomllib.loads((_root("sensors").parent / target).read_text(encoding="utf-8"))
+
+
+def _stem(path: Path) -> str:
+    return path.stem
+
+
+def _root(package: str) -> Path:
+    return Path(find_spec(package).origin).parent  # type: ignore[union-attr, arg-type]
 
 
 def _numbers(preset: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -95,7 +95,7 @@ def _further(words: list[str], solver: Reconstructor, label: str, video: str) ->
     for word in words:
         name, equals, path = word.partition("=")
         if name not in solver.also:
-            raise Refusal(f"--also {word}: {label} also gives {', '.join(solver.also) or 'nothing'}, not {name!r}")
+            raise Refusal(f"--also {word}: what {label} gives beside the video: {', '.join(solver.also) or 'nothing'}")
         if not equals or Path(path).suffix.lower() not in (".npy", *FIGURE_SUFFIXES):
             raise Refusal(f"--also {word}: needed is {name}=FILE.npy or {name}=FILE.png")
         if not Path(path).parent.is_dir():
