@@ -85,6 +85,8 @@ class GaussianMixtureMMSE(Reconstructor):
             raise Refusal(f"stride={stride} does not get on; needed: 1 up to the side of a patch")
         if not (0 <= prune < 1 and 0 < noise < np.inf):
             raise Refusal(f"prune={prune:g}, noise={noise:g}: needed 0 <= prune < 1 and noise above 0")
+        if seed < 0:
+            raise Refusal(f"seed={seed}; needed: 0 or more")
         self.weights = weights
         self.stride = stride
         self.buckets = buckets

@@ -58,8 +58,14 @@ class Learned(Reconstructor):
         from weights that are named.
     precision : str
         ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor computes in it.
-    steps, batch, crop, rate : int, int, int, float
-        Of the training: batches, clips in each, their side in pixels, largest learning rate.
+    steps : int
+        Of the training: so many batches are learnt from.
+    batch : int
+        Clips in each.
+    crop : int
+        Their side in pixels, rounded up to what the network works in.
+    rate : float
+        Largest learning rate.
     variation : float
         Weight of the total variation of the result in the loss.
     response : str
@@ -97,6 +103,11 @@ class Learned(Reconstructor):
         for key, value in (("steps", steps), ("batch", batch), ("crop", crop), ("rate", rate)):
             if not value > 0:
                 raise Refusal(f"{key}={value} is not above 0")
+        for key, value in (("variation", variation), ("distinct", distinct), ("seed", seed)):
+            if not value >= 0:
+                raise Refusal(f"{key}={value}; needed: 0 or more")
+        if not 0 <= photographs <= 1:
+            raise Refusal(f"photographs={photographs} is a share; needed: 0 to 1")
         self.weights = weights
         self.precision = precision
         self.steps = steps
@@ -160,9 +171,13 @@ class Learned(Reconstructor):
 
     def _another(self, trained: Trained, sensor: Sensor) -> str:
         theirs, ours = ("x".join(map(str, code.shape[-2:] + code.shape[-3:-2])) for code in (trained.code, sensor.code))
+        here = f"this one is of {ours} with {sensor.buckets}"
+        if (theirs, trained.buckets) == (ours, sensor.buckets):
+            elsewhere = np.mean((sensor.exposure[0] > 0.5) != (trained.code > 0.5))
+            here = f"this one differs from it in {elsewhere:.0%} of its values"
         return (
-            f"these weights of {self.name} were trained for {trained.buckets} bucket(s) and a code of {theirs}, another than this one "
-            f"of {ours} with {sensor.buckets}; {self._train_others}"
+            f"these weights of {self.name} were trained for {trained.buckets} bucket(s) and a code of {theirs}; {here}; "
+            f"{self._train_others}"
         )
 
     @property
@@ -287,15 +302,25 @@ class Learned(Reconstructor):
         return network
 
     def trained(self, sensor: Sensor) -> Trained:
-        """What was learnt or loaded, else the weights that are named, else those shipped for such a sensor."""
+        """What was learnt or loaded, else the weights that are named, else those shipped for such a sensor.
+
+        Raises
+        ------
+        Refusal
+            If the weights cannot be read, or hold another network than the one that is asked for.
+        """
         if self.trained_ is None and self.weights:
             self.load(weight_file.locate(self.weights))
-        return self.trained_ or _shipped(type(self), self.shipped(sensor))
+        trained = self.trained_ or _shipped(type(self), self.shipped(sensor))
+        parameters = inspect.signature(type(self)).parameters
+        for name, theirs in {**trained.network.settings, "start": trained.start}.items():
+            asked = getattr(self, name, theirs)
+            if name in parameters and asked not in (theirs, parameters[name].default):
+                raise Refusal(f"{name}={asked}, but these weights of {self.name} are of {name}={theirs}; {self._train_others}")
+        return trained
 
     def _needs_torch(self) -> str:
-        return (
-            "" if importlib.util.find_spec("torch") else f"{self.name} needs torch; install it with: pip install 'c2b[learned]'"
-        )
+        return "" if importlib.util.find_spec("torch") else f"{self.name} needs torch; install it with: pip install torch"
 
 
 @lru_cache(maxsize=8)
@@ -475,6 +500,8 @@ class CodedBlurredPair(Learned):
         seed: int = 0,
     ) -> None:
         super().__init__(weights, precision, steps, batch, crop, rate, variation, response, photographs, distinct, seed)
+        if not width > 0:
+            raise Refusal(f"width={width} is not above 0")
         self.width = width
         self.residual = residual
 

@@ -67,9 +67,7 @@ def pyramid(frame: NDArray) -> list[NDArray[np.float32]]:
     return scales
 
 
-def flow_between(
-    first: Sequence[NDArray], second: Sequence[NDArray], radius: int = 5, steps: int = STEPS
-) -> NDArray[np.float32]:
+def flow_between(first: Sequence[NDArray], second: Sequence[NDArray], radius: int = 5, steps: int = STEPS) -> NDArray[np.float32]:
     """`optical_flow` of two frames whose pyramids are at hand, as where each has several neighbours."""
     flow = np.zeros((2, *first[-1].shape), np.float32)
     if min(first[0].shape) < 2:

@@ -350,6 +350,7 @@ def test_another_code_or_sensor_is_refused_with_what_it_was_trained_for(name):
         with pytest.raises(Refusal, match="."):
             method.reconstruct(other.capture(texture((other.frames, 24, 36)), seed=0))
     assert ("2x3" in method.refusal(refused[0]) or name == "blurred") and f"c2b train {name}" in method.refusal(refused[0])
+    assert name == "blurred" or "differs from it in 33% of its values" in method.refusal(refused[2])
 
 
 @pytest.mark.parametrize(
@@ -370,7 +371,7 @@ def test_a_noisy_capture_saturated_or_dark_gives_finite_frames():
         assert np.isfinite(video).all()
 
 
-@pytest.mark.parametrize("damage", ["cut", "foreign", "other method", "empty", "missing"])
+@pytest.mark.parametrize("damage", ["cut", "foreign", "other method", "empty", "missing", "not finite"])
 def test_a_damaged_or_foreign_weight_file_is_refused_in_one_line(damage, tmp_path):
     path = tmp_path / "w.safetensors"
     taught("pair", sensor_of()).save(path)
@@ -382,6 +383,9 @@ def test_a_damaged_or_foreign_weight_file_is_refused_in_one_line(damage, tmp_pat
         path.unlink()
     elif damage == "foreign":
         weight_file.write(path, {"code": CODE, "layer": np.zeros(3, np.float32)}, {"method": "pair", "network": {}, "buckets": 2})
+    elif damage == "not finite":
+        tensors, document = weight_file.read(path, "pair")
+        weight_file.write(path, {**tensors, "unet.head.bias": np.full_like(tensors["unet.head.bias"], np.nan)}, document)
     else:
         weight_file.write(path, {}, {"method": "unfolding"})
     method = learned.CodedBlurredPair(weights=str(path))
@@ -476,10 +480,33 @@ def test_a_training_goes_on_from_weights_that_are_named(name, tmp_path):
         KINDS[name](**{**settings, "width": 2 * SMALL[name]["width"]}).fit(film(), sensor_of())
 
 
-@pytest.mark.parametrize("setting", [{"width": 0}, {"stages": 0}, {"steps": 0}, {"rate": -1.0}, {"precision": "int4"}])
-def test_a_setting_out_of_range_is_refused(setting):
+@pytest.mark.parametrize("kind", [learned.Unfolding, learned.CodedBlurredPair])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *({"width": 0}, {"steps": 0}, {"rate": -1.0}, {"precision": "int4"}, {"seed": -1}, {"variation": -1.0}, {"distinct": -1}),
+        *({"photographs": 2.0}, {"photographs": -0.1}, {"crop": 0}, {"response": "film"}),
+    ],
+    ids=str,
+)
+def test_a_setting_out_of_range_is_refused(kind, setting):
     with pytest.raises(Refusal, match=next(iter(setting))):
-        learned.Unfolding(**setting)
+        kind(**setting)
+    with pytest.raises(Refusal, match="stages"):
+        learned.Unfolding(stages=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("unfolding", {"width": 5}), ("unfolding", {"start": "gap-tv"}), ("pair", {"width": 0.5})]
+)
+def test_settings_that_the_weights_do_not_have_are_refused(name, other, tmp_path):
+    path = str(tmp_path / "w.safetensors")
+    taught(name, sensor_of()).save(path)
+    assert KINDS[name](weights=path).refusal(sensor_of()) == ""
+    assert KINDS[name](**SMALL[name], weights=path).refusal(sensor_of()) == ""
+    ((setting, value),) = other.items()
+    reason = KINDS[name](weights=path, **other).refusal(sensor_of())
+    assert reason.startswith(f"{setting}={value}, but these weights of {name} are of {setting}=") and "\n" not in reason
 
 
 def test_kept_batches_come_again():
@@ -491,7 +518,7 @@ def test_kept_batches_come_again():
 def test_without_torch_learned_methods_say_what_to_install(monkeypatch):
     monkeypatch.setattr(learned.importlib.util, "find_spec", lambda name: None)
     for kind in KINDS.values():
-        assert "pip install 'c2b[learned]'" in kind().refusal(sensor_of())
+        assert "pip install torch" in kind().refusal(sensor_of())
         with pytest.raises(Refusal, match="needs torch"):
             kind().fit(film(), sensor_of())
 

@@ -202,7 +202,7 @@ def test_every_prior_takes_noise_away(spec):
 
 def test_a_library_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage.restoration", None)
-    with pytest.raises(Refusal, match=r"pip install 'c2b\[priors\]'"):
+    with pytest.raises(Refusal, match=r"pip install scikit-image"):
         priors.make("non-local")
 
 

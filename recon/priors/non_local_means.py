@@ -1,4 +1,4 @@
-"""Non-local means: patches that recur in a frame are averaged. From scikit-image, ``pip install 'c2b[priors]'``."""
+"""Non-local means: patches that recur in a frame are averaged. From scikit-image, ``pip install scikit-image``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class NonLocalMeans(Denoiser):
         try:
             import skimage.restoration  # noqa: F401
         except ImportError:
-            raise Refusal("non-local means are those of scikit-image; pip install 'c2b[priors]'") from None
+            raise Refusal("non-local means are those of scikit-image; pip install scikit-image") from None
         self.patch = patch
         self.distance = distance
         self.strength = strength
