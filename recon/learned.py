@@ -68,6 +68,9 @@ class Learned(Reconstructor):
         Largest learning rate.
     variation : float
         Weight of the total variation of the result in the loss.
+    error : str
+        What is made small: ``absolute``, the mean absolute error, or ``rms``, the root of the mean square of each video; by default rms
+        for full-resolution masks, else absolute.
     response : str
         ``srgb`` to learn on linear light, with errors measured as they are seen; ``none`` takes stored values for light.
     photographs : float
@@ -91,6 +94,7 @@ class Learned(Reconstructor):
         crop: int = 96,
         rate: float = 1e-3,
         variation: float = 0.0,
+        error: str = "",
         response: str = "none",
         photographs: float = 0.5,
         distinct: int = 0,
@@ -98,6 +102,8 @@ class Learned(Reconstructor):
     ) -> None:
         if precision not in ("auto", "float32", "bfloat16"):
             raise Refusal(f"unknown precision {precision!r}; known: auto, float32, bfloat16")
+        if error not in ("", "absolute", "rms"):
+            raise Refusal(f"unknown error {error!r}; known: absolute, rms")
         if response not in ("none", "srgb"):
             raise Refusal(f"unknown response {response!r}; known: none, srgb")
         for key, value in (("steps", steps), ("batch", batch), ("crop", crop), ("rate", rate)):
@@ -115,6 +121,7 @@ class Learned(Reconstructor):
         self.crop = crop
         self.rate = rate
         self.variation = variation
+        self.error = error
         self.response = response
         self.photographs = photographs
         self.distinct = distinct
@@ -216,7 +223,7 @@ class Learned(Reconstructor):
         batches = Batches(self, list(clips), sensors, list(held))
         network = self._begun(batches.network).to(batches.device, memory_format=torch.channels_last)
         recipe = Recipe(self.steps, self.rate, bfloat16=self.bfloat16)
-        loss = Loss(self.variation, error=getattr(network, "error", Loss.error), response=self.response)
+        loss = Loss(self.variation, error=self.error or getattr(network, "error", Loss.error), response=self.response)
         network = learn(
             network,
             Turns(batches, network.settings["stages"]) if hasattr(network, "turn") else batches,
@@ -409,12 +416,13 @@ class Unfolding(Learned):
         crop: int = 96,
         rate: float = 1e-3,
         variation: float = 0.0,
+        error: str = "",
         response: str = "none",
         photographs: float = 0.5,
         distinct: int = 0,
         seed: int = 0,
     ) -> None:
-        super().__init__(weights, precision, steps, batch, crop, rate, variation, response, photographs, distinct, seed)
+        super().__init__(weights, precision, steps, batch, crop, rate, variation, error, response, photographs, distinct, seed)
         if width < 1 or (stages is not None and stages < 1):
             raise Refusal(f"width={width} and stages={stages}; needed: 1 or more of each")
         self.width = width
@@ -494,12 +502,13 @@ class CodedBlurredPair(Learned):
         crop: int = 96,
         rate: float = 1e-3,
         variation: float = 0.1,
+        error: str = "",
         response: str = "none",
         photographs: float = 0.5,
         distinct: int = 0,
         seed: int = 0,
     ) -> None:
-        super().__init__(weights, precision, steps, batch, crop, rate, variation, response, photographs, distinct, seed)
+        super().__init__(weights, precision, steps, batch, crop, rate, variation, error, response, photographs, distinct, seed)
         if not width > 0:
             raise Refusal(f"width={width} is not above 0")
         self.width = width

@@ -437,6 +437,18 @@ def test_learning_makes_the_loss_smaller(name):
     assert scores[-1] > scores[0] + 0.2 and rows[-1]["step"] == 80
 
 
+@pytest.mark.parametrize("error", ["", "absolute", "rms"])
+def test_a_training_makes_small_the_error_that_is_asked_for(error):
+    """The loss of a step that changes nothing is that error of the start."""
+    rows, settings = [], {**SMALL["pair"], "steps": 1, "batch": 3, "crop": 24, "variation": 0.0, "error": error}
+    method = learned.CodedBlurredPair(**settings, precision="float32")
+    method.fit(film(), sensor_of(), report=lambda done, total, said, row: rows.append(row))
+    batches = Batches(method, film(), sensor_of(), [])
+    (batch,) = batches.batch(0)
+    estimates, truth = batches.estimates(learned.CodedBlurredPair(**SMALL["pair"]).build(sensor_of()), batch)
+    assert rows[-1]["loss"] == pytest.approx(Loss(error=error or "absolute")(estimates, truth).item(), rel=1e-5)
+
+
 RUNS = {
     "unfolding": (SMALL["unfolding"], sensor_of()),
     "pair": (SMALL["pair"], sensor_of()),
@@ -485,7 +497,7 @@ def test_a_training_goes_on_from_weights_that_are_named(name, tmp_path):
     "setting",
     [
         *({"width": 0}, {"steps": 0}, {"rate": -1.0}, {"precision": "int4"}, {"seed": -1}, {"variation": -1.0}, {"distinct": -1}),
-        *({"photographs": 2.0}, {"photographs": -0.1}, {"crop": 0}, {"response": "film"}),
+        *({"photographs": 2.0}, {"photographs": -0.1}, {"crop": 0}, {"response": "film"}, {"error": "huber"}),
     ],
     ids=str,
 )
