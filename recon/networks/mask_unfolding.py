@@ -35,7 +35,7 @@ FIRST, LAST = 0.03, 0.02
 #: The flow is measured before each of so many first stages, and then before every second one.
 MEASURED_FIRST = 5
 
-#: Steps of the flow at each scale: what it is measured from changes with each turn, and four are worth 0.01 dB.
+#: Steps of the flow at each scale: what it is measured from changes with each turn, and four are worth 0.02 dB.
 FLOW_STEPS = 2
 
 #: Of larger frames the network cleans one band of rows after another.
