@@ -155,7 +155,8 @@ def register(capture: Capture, *, reach: int = 2, exposures: int = 2) -> MaskReg
     if any(p[name] != PARAMETERS[name].nominal for name in untold):
         p = p | {name: PARAMETERS[name].nominal for name in untold}
         p, errors = _maximise(_Middle(looked_at, SIDES[-1]), p, [name for name in names if name not in untold])
-    if not _likelier(_Middle(looked_at, SIDES[-1]), on_paper, p, names):
+    told_apart = any(abs(p[name] - on_paper[name]) > error for name, error in errors.items())
+    if not (told_apart and _likelier(_Middle(looked_at, SIDES[-1]), on_paper, p, names)):
         errors = {name: float(np.hypot(error, p[name] - on_paper[name])) for name, error in errors.items()}
         p = on_paper
     record = {**capture.record, "mask_registration": {name: [p[name], error] for name, error in errors.items()}}

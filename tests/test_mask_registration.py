@@ -116,7 +116,7 @@ def test_the_score_is_the_slope_of_the_likelihood(name, kind):
     capture, _ = taken_with(sensors.make(kind, MASK), OFF["all"], film())
     middle = _Middle(capture, 48)
     middle._tikhonov.tolerance = 1e-6
-    step = PARAMETERS[name].step / 10
+    step = PARAMETERS[name].step / 5  # smaller ones drown in the rounding of float32, differently on each processor
     p = ON_PAPER | OFF["all"] | {name: OFF["all"][name] + 0.02}
     low, high = (middle.misfit(p | {name: p[name] + s}) for s in (-step, step))
     _, by_data, _ = middle.score(p, [name])

@@ -29,7 +29,7 @@ def white_by_brightest(images: NDArray, sensor: Sensor) -> float:
         If the images are not finite, or dark wherever the code is open.
     """
     if broken := int(np.size(images) - np.isfinite(images).sum()):
-        raise Refusal(f"the measurement holds {broken} values that are NaN or infinite; needed: finite ones")
+        raise Refusal(f"the measurement holds {broken} values that are not finite (NaN or infinite)")
     ones = np.ones((sensor.frames, *images.shape[2:4]), np.uint8)
     white = 0.0
     for number in range(sensor.codes):
