@@ -25,7 +25,7 @@ BEATS = {
     "unfolding:weights=unfolding-noisy": ("cep-2019:white=100", "gap-tv", 0.3),
     "pair:residual=true": ("two-bucket", "tile", 0.5),
     "coded:residual=true": ("coded-pixel", "tile", 0.2),
-    "blurred:residual=true": ("conventional", "pseudo-inverse", -0.1),
+    "blurred:residual=true": ("conventional", "pseudo-inverse", 0.0),
 }
 
 
