@@ -410,6 +410,7 @@ def test_info_tells_what_each_kind_of_file_is(here, capsys):
     for name, kind in {
         CAPTURE: "capture",
         "v.npy": "video",
+        "./v.npy": "video",
         "uneven": "video",
         "rotating-camera": "video",
         "impulse:tile=2": "code",

@@ -43,7 +43,7 @@ def _facts(file: str) -> dict[str, Any]:
     from recon import weight_file
     from sensors.refusal import Refusal
 
-    if file.endswith(".safetensors") or weight_file.locate(file).is_file():
+    if file.endswith(".safetensors") or (not Path(file).exists() and weight_file.locate(file).is_file()):
         return {"kind": "weights", **weight_file.describe(weight_file.locate(file))}
     if kind := captures.format_of(file):
         summary = kind.summary(Path(file)) if hasattr(kind, "summary") else {}
