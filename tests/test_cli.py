@@ -414,10 +414,9 @@ def test_info_tells_what_each_kind_of_file_is(here, capsys):
         "uneven": "video",
         "rotating-camera": "video",
         "impulse:tile=2": "code",
-        "mask.png": "code",
         "pair-residual": "weights",
         str(weight_file.SHIPPED / "gmm.safetensors"): "weights",
-        "impulse:tile=3": "code",
+        "mask.png": "code",
     }.items():
         facts = json.loads(run(capsys, "info", name, "--json"))
         assert facts["kind"] == kind

@@ -504,6 +504,9 @@ def test_a_training_goes_on_from_weights_that_are_named(name, tmp_path):
 def test_a_setting_out_of_range_is_refused(kind, setting):
     with pytest.raises(Refusal, match=next(iter(setting))):
         kind(**setting)
+
+
+def test_a_network_of_no_stages_is_not_unrolled():
     with pytest.raises(Refusal, match="stages"):
         learned.Unfolding(stages=0)
 

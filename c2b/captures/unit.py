@@ -26,16 +26,17 @@ def white_by_brightest(images: NDArray, sensor: Sensor) -> float:
     Raises
     ------
     Refusal
-        If the images are not finite, or dark wherever the code is open.
+        If the images are dark wherever the code is open, or not finite somewhere there.
     """
-    if broken := int(np.size(images) - np.isfinite(images).sum()):
-        raise Refusal(f"the measurement holds {broken} values that are not finite (NaN or infinite)")
     ones = np.ones((sensor.frames, *images.shape[2:4]), np.uint8)
     white = 0.0
     for number in range(sensor.codes):
         full = sensor.at(number).expose(ones)
         for image in images[number :: sensor.codes]:
-            white = max(white, float(np.max(image[full > 0] / full[full > 0], initial=0.0)))
+            samples = image[full > 0]
+            if broken := len(samples) - int(np.isfinite(samples).sum()):
+                raise Refusal(f"the measurement holds {broken} values that are not finite (NaN or infinite)")
+            white = max(white, float(np.max(samples / full[full > 0], initial=0.0)))
     if not white > 0:
         raise Refusal("the measurement is dark wherever its code is open; it has no light to take as white")
     return white

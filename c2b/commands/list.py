@@ -125,7 +125,7 @@ def _tables() -> dict[str, dict[str, str]]:
         "presets": sensors.PRESETS,
         "readouts": sensors.READOUTS,
         "methods": recon.METHODS,
-        "weights": {card.stem: str(card) for card in sorted((_root("recon") / "weights").glob("*.md"), key=_stem)},
+        "weights": _cards(),
         "scenes": c2b.SCENES,
         "formats": formats,
     }
@@ -156,8 +156,10 @@ def _preset(target: str) -> dict[str, Any]:
     return tomllib.loads((_root("sensors").parent / target).read_text(encoding="utf-8"))
 
 
-def _stem(path: Path) -> str:
-    return path.stem
+@cache
+def _cards() -> dict[str, str]:
+    """Each weight file's name and card."""
+    return dict(sorted((card.stem, str(card)) for card in (_root("recon") / "weights").glob("*.md")))
 
 
 def _root(package: str) -> Path:
