@@ -27,9 +27,10 @@ def read_clips(
     *,
     linearize: str | None = None,
     white: float | None = None,
+    channels: str = "luma",
     progress: Progress | None = None,
 ) -> list[NDArray]:
-    """Everything in the folders, in luma, in the order of the names.
+    """Everything in the folders, in the order of the names.
 
     Parameters
     ----------
@@ -37,12 +38,14 @@ def read_clips(
         Recordings, folders of recordings, folders of the frames of one recording, folders of such folders.
     stills : iterable of path
         Images, or folders of images, of any sizes.
+    channels : str
+        ``luma``, or ``rgb`` for colour where there is any.
     linearize : str, optional
         How stored values come from light, as for `open_recording`; by default what the file says of itself, else they stay as they are.
 
     Returns
     -------
-    list of ndarray, (F, H, W)
+    list of ndarray, (F, H, W) or (F, H, W, 3)
         Integers as they are stored where white is their largest number; else float16, 1 = white. A photograph has one frame.
 
     Raises
@@ -58,7 +61,8 @@ def read_clips(
         opened = open_recording(path, response=linearize, white=white) if number < len(films) else ImageFolder(path)
         with opened as recording:
             recording.response = linearize or recording.response
-            found.append(_values(recording.window(channels="luma")))
+            colour = channels == "rgb" and recording.colour != "mono"
+            found.append(_values(recording.window(channels="rgb" if colour else "luma")))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from c2b.atomic_file import atomic_file
 from sensors.refusal import Refusal
@@ -24,8 +25,8 @@ class TrainingLog:
         self.path = path
         self.rows = _read(path) if resumed and path.exists() else []
 
-    def add(self, row: Mapping[str, float]) -> None:
-        """One row, whose first number counts up; it replaces those that an interruption made come again."""
+    def add(self, row: Mapping[str, Any]) -> None:
+        """One row, whose first number counts up; it replaces those that an interruption made come again. Other values may be words."""
         step = next(iter(row))
         self.rows = [old for old in self.rows if old[step] < row[step]] + [dict(row)]
         columns = list(dict.fromkeys(key for one in self.rows for key in one))
@@ -35,13 +36,19 @@ class TrainingLog:
             writer.writerows(self.rows)
 
 
-def _read(path: Path) -> list[dict[str, float]]:
+def _read(path: Path) -> list[dict[str, Any]]:
     with path.open(newline="", encoding="utf-8") as file:
         try:
-            return [{key: _number(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
-        except (ValueError, TypeError):
-            raise Refusal(f"{path} is damaged: a row is not made of numbers; remove it") from None
+            rows = [{key: _value(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+            if all(isinstance(next(iter(row.values())), int) for row in rows):
+                return rows
+        except (AttributeError, TypeError, StopIteration, csv.Error):  # rows of other lengths, or not text at all
+            pass
+    raise Refusal(f"{path} is damaged: a row does not begin with its number; remove it")
 
 
-def _number(text: str) -> float:
-    return int(text) if text.isdigit() else float(text)
+def _value(text: str) -> float | str:
+    try:
+        return int(text) if text.isdigit() else float(text)
+    except ValueError:
+        return text

@@ -16,7 +16,7 @@ overlapping_patches.py  the weighted mean of patches
 gap.py                  a data step and a denoiser in turns: GAP-TV, ADMM-TV, plug-and-play (priors/: the denoisers)
 optical_flow.py         how far each pixel of one frame has moved in another
 consistency.py          the noise-weighted data step, after any method
-learned.py              networks behind the verbs of every method (networks/: what they are; training/: how they learn)
+learned/                networks behind the verbs of every method (networks/: what they are; training/: how they learn; weights/)
 weight_file.py          weights and priors on disk
 demosaicing.py          one colour per pixel to three, after the solve of each phase of a mosaic
 metrics.py              PSNR and SSIM, with their conventions named
@@ -38,10 +38,10 @@ METHODS = {
     "gap-tv": "recon.gap:GapTV",
     "admm-tv": "recon.gap:AdmmTV",
     "gap": "recon.gap:PlugAndPlay",
-    "unfolding": "recon.learned:Unfolding",
-    "pair": "recon.learned:CodedBlurredPair",
-    "coded": "recon.learned:SingleCoded",
-    "blurred": "recon.learned:SingleBlurred",
+    "unfolding": "recon.learned.unfolding:Unfolding",
+    "pair": "recon.learned.coded_blurred_pair:CodedBlurredPair",
+    "coded": "recon.learned.coded_blurred_pair:SingleCoded",
+    "blurred": "recon.learned.coded_blurred_pair:SingleBlurred",
 }
 
 

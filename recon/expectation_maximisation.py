@@ -132,6 +132,8 @@ def fit(patches: NDArray, patch: tuple[int, int, int], **settings: Any) -> Gauss
         Called after each iteration with its number, `iterations`, the log-likelihood in words, and both numbers as a row.
     checkpoint : path, optional
         ``.safetensors``, written after each iteration; where it exists the training goes on from there, to the same result.
+    stop : callable, optional
+        Asked after each iteration whether to leave it at that.
 
     Raises
     ------
@@ -156,6 +158,7 @@ def _fit(
     seed: int = 0,
     report: Report | None = None,
     checkpoint: Path | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> GaussianMixture:
     """`fit` of coefficients."""
     if components < 1 or (rank is not None and rank < 1):
@@ -175,6 +178,8 @@ def _fit(
         if checkpoint:
             document = {"method": "gmm-checkpoint", "training": training.hexdigest(), "history": history}
             weight_file.write(checkpoint, {"responsibilities": r}, document)
+        if stop and stop():
+            break
     return _mixture(_maximise(X, r, rank, floor), patch, rank)
 
 

@@ -122,13 +122,14 @@ class GaussianMixtureMMSE(Reconstructor):
         *,
         report: Callable[..., None] | None = None,
         checkpoint: Path | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> Self:
         """Learn the prior of patches as long as the exposure, by expectation maximisation."""
         from recon.expectation_maximisation import learn
 
         sensor = sensors if isinstance(sensors, Sensor) else sensors(np.random.default_rng(self.seed))
         settings = {name: getattr(self, name) for name in ("components", "rank", "patches", "seed")}
-        self.mixture_ = learn(list(clips), (sensor.frames, SIDE, SIDE), **settings, report=report, checkpoint=checkpoint)
+        self.mixture_ = learn(list(clips), (sensor.frames, SIDE, SIDE), **settings, report=report, checkpoint=checkpoint, stop=stop)
         return self
 
     def save(self, path: str | Path, card: Mapping[str, Any] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -25,10 +26,13 @@ class Reconstructor(ABC):
         Reach in pixels: how far a pixel of the result depends on the capture. None: whole frames are needed.
     also : tuple of str
         Further methods of the form (capture) -> ndarray, such as ``low_resolution``.
+    continues : bool
+        Whether a finished training can be made longer from its checkpoint.
     """
 
     halo: ClassVar[int | None] = None
     also: ClassVar[tuple[str, ...]] = ()
+    continues: ClassVar[bool] = False
 
     def refusal(self, sensor: Sensor) -> str:
         """Why this method cannot serve the sensor; empty if it can."""
@@ -45,6 +49,7 @@ class Reconstructor(ABC):
         *,
         report: Callable[..., None] | None = None,
         checkpoint: Path | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> Self:
         """Learn from clips (T, H, W). A method that learns nothing returns itself."""
         return self
@@ -74,6 +79,10 @@ class Reconstructor(ABC):
         if not len(capture):
             raise Refusal("the capture holds no exposure")
         return np.stack([self._exposure(one) for one in capture])
+
+    def settings(self) -> dict[str, Any]:
+        """All settings by their words, as JSON has them."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def save(self, path: str | Path, card: Mapping[str, Any] | None = None) -> None:
         """Write what was learnt, as safetensors, with what there is to say about it (JSON)."""

@@ -13,6 +13,7 @@ A table maps a name to ``"module:attribute"``, imported when the name is first u
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import re
@@ -97,20 +98,31 @@ def make(table: Table, kind: str, text: str, *given: Any, **defaults: Any) -> An
 def convert(target: Any, settings: Mapping[str, str], *, label: str, taken: int = 0) -> dict[str, Any]:
     """Settings as text to the types that the parameters of ``target`` are annotated with.
 
-    ``taken`` parameters from the front are already filled and cannot be set by text.
+    ``taken`` parameters from the front are already filled and cannot be set by text. A parameter that is a dataclass, with a
+    default, is set by the words of its fields.
     """
-    names = [
-        p.name for p in inspect.signature(target).parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    parameters = [
+        p for p in inspect.signature(target).parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ][taken:]
     hints = typing.get_type_hints(target if inspect.isfunction(target) or _annotated(target) else target.__init__)
+    groups = {p.name: p.default for p in parameters if dataclasses.is_dataclass(hints.get(p.name)) and p.default is not p.empty}
+    owners = {f.name: group for group, default in groups.items() for f in dataclasses.fields(default)}
+    names = [p.name for p in parameters if p.name not in groups]
     values: dict[str, Any] = {}
+    grouped: dict[str, dict[str, str]] = {group: {} for group in groups}
     for key, text in _undotted(settings).items():
+        if key in owners and key not in names:
+            grouped[owners[key]][key] = text
+            continue
         if key not in names:
-            raise Refusal(unknown(f"setting of {label}", key, names))
+            raise Refusal(unknown(f"setting of {label}", key, [*names, *owners]))
         try:
             values[key] = from_text(text, hints.get(key, str))
         except ValueError:
             raise Refusal(f"{label}: {key}={text} is not {describe(hints[key]) or 'something that text can give'}") from None
+    for group, words in grouped.items():
+        if words:
+            values[group] = dataclasses.replace(groups[group], **convert(type(groups[group]), words, label=label))
     return values
 
 

@@ -11,7 +11,7 @@ import pytest
 import recon
 import sensors
 from c2b import codes
-from recon.learned import Learned
+from recon.learned.method import Learned
 from recon.reconstructor import Reconstructor, apply_to_exposures
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor

@@ -12,7 +12,7 @@ import recon
 import sensors
 from c2b import codes, scenes
 from recon import weight_file
-from recon.learned import Learned
+from recon.learned.method import Learned
 from recon.metrics import psnr
 
 FILES = sorted(weight_file.SHIPPED.glob("*.safetensors"))

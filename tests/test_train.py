@@ -185,23 +185,23 @@ def test_a_checkpoint_of_other_clips_is_not_gone_on_with(capsys):
 def test_light_levels_lie_evenly_between_the_two():
     import sensors
     from c2b import codes
-    from c2b.commands.train import _under
+    from c2b.training_run import under_light
 
     chip = sensors.make("cep-2019", codes.make(CODE))
-    white = np.array([one.readout.white for one in _under("10:1600", chip)])
+    white = np.array([one.readout.white for one in under_light("10:1600", chip)])
     assert white[0] == pytest.approx(10) and white[-1] == pytest.approx(1600)
     assert np.allclose(white[1:] / white[:-1], white[1] / white[0])
     ideal = sensors.make("two-bucket", codes.make(CODE))
-    assert _under("10:1600", ideal) == [ideal]
+    assert under_light("10:1600", ideal) == [ideal]
     with pytest.raises(Refusal):
-        _under("20:10", chip)
+        under_light("20:10", chip)
 
 
 def test_each_group_of_sensors_is_drawn_as_often_as_another_however_many_it_holds():
-    from c2b.commands.train import _drawn
+    from c2b.training_run import drawn_from
 
-    assert _drawn([["alone"]]) == "alone"
-    draw, rng = _drawn([["ideal"], ["dark", "dim", "bright"], ["ideal"]]), np.random.default_rng(0)
+    assert drawn_from([["alone"]]) == "alone"
+    draw, rng = drawn_from([["ideal"], ["dark", "dim", "bright"], ["ideal"]]), np.random.default_rng(0)
     names, counts = np.unique([draw(rng) for _ in range(9000)], return_counts=True)
     shares = dict(zip(names.tolist(), counts / 9000, strict=True))
     assert shares == pytest.approx({"ideal": 2 / 3, "dark": 1 / 9, "dim": 1 / 9, "bright": 1 / 9}, abs=0.02)

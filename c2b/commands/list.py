@@ -101,7 +101,7 @@ def _meanings(target: str, given: Mapping[str, Mapping[str, Any]]) -> Iterator[t
 def _documented(node: ast.FunctionDef | ast.ClassDef, module: str) -> dict[str, tuple[str, str]]:
     """Type and meaning of each parameter in the docstrings of a function, or of a class and its bases."""
     found: dict[str, tuple[str, str]] = {}
-    for base, where in _bases(node, module):
+    for base, where in [*_bases(node, module), *_groups(node, module)]:
         found |= _documented(base, where)
     section = _PARAMETERS.search(ast.get_docstring(node) or "")
     for names, kind, text in _PARAMETER.findall(section[1] if section else ""):
@@ -196,7 +196,8 @@ def _settings(node: ast.FunctionDef | ast.ClassDef, module: str) -> tuple[str, .
     if isinstance(node, ast.FunctionDef):
         arguments = [a for a in (*node.args.args, *node.args.kwonlyargs) if a.arg != "self"]
         defaults = [None] * (len(node.args.args) - len(node.args.defaults)) + [*node.args.defaults]
-        return tuple(_setting(a.arg, d) for a, d in zip(arguments, defaults[-len(arguments) or None :], strict=False))
+        pairs = zip(arguments, defaults[-len(arguments) or None :], strict=False)
+        return tuple(setting for a, d in pairs for setting in (_grouped(d, module) or [_setting(a.arg, d)]))
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
             return _settings(item, module) if item.args.defaults else ()
@@ -215,16 +216,39 @@ def _inherited(node: ast.ClassDef, module: str) -> tuple[str, ...]:
     return tuple(field for base, where in _bases(node, module) if base.name != "Sensor" for field in _settings(base, where))
 
 
+def _groups(node: ast.FunctionDef | ast.ClassDef, module: str) -> Iterator[tuple[ast.ClassDef, str]]:
+    """The dataclasses whose fields are settings of a class."""
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+            for default in item.args.defaults:
+                if isinstance(default, ast.Call) and isinstance(default.func, ast.Name):
+                    yield from _classes(default.func.id, module)
+
+
+def _grouped(default: ast.expr | None, module: str) -> tuple[str, ...]:
+    """``name=default`` of each field of a dataclass that is the default of a parameter: ``training=TrainingSettings(batch=16)``."""
+    if not (isinstance(default, ast.Call) and isinstance(default.func, ast.Name)):
+        return ()
+    own = {each.arg: each.value for each in default.keywords}
+    fields = [field for group, where in _classes(default.func.id, module) for field in _settings(group, where)]
+    return tuple(_setting(name, own[name]) if (name := field.partition("=")[0]) in own else field for field in fields)
+
+
 def _bases(node: ast.FunctionDef | ast.ClassDef, module: str) -> Iterator[tuple[ast.ClassDef, str]]:
     """The bases of a class, in this module or imported from modules of ours, and these."""
     for base in (ast.unparse(each) for each in getattr(node, "bases", ())):
-        for line in _parsed(module).body:
-            if isinstance(line, ast.ClassDef) and line.name == base:
-                yield line, module
-            if isinstance(line, ast.ImportFrom) and any(each.name == base for each in line.names):
-                where = line.module or ""
-                if where.startswith(("c2b.", "recon.", "sensors.")):
-                    yield _definition(f"{where}:{base}")[1], where  # type: ignore[misc]
+        yield from _classes(base, module)
+
+
+def _classes(name: str, module: str) -> Iterator[tuple[ast.ClassDef, str]]:
+    """The class of that name in this module or imported from a module of ours, and that."""
+    for line in _parsed(module).body:
+        if isinstance(line, ast.ClassDef) and line.name == name:
+            yield line, module
+        if isinstance(line, ast.ImportFrom) and any(each.name == name for each in line.names):
+            where = line.module or ""
+            if where.startswith(("c2b.", "recon.", "sensors.")):
+                yield _definition(f"{where}:{name}")[1], where  # type: ignore[misc]
 
 
 def _setting(name: str, default: ast.expr | None) -> str:

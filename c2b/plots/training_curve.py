@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,7 +15,11 @@ from sensors.refusal import Refusal
 _ACROSS, _HEIGHT, _LEFT, _BELOW = 3, 2.2, 0.55, 0.55  # panels in a row; inches
 
 
-def training_figure(rows: Sequence[Mapping[str, float]], *, title: str = "", subtitle: str = "") -> Figure:
+#: Columns that are looked up in the log, not drawn: the layer of dead channels, which frame or output is the worst.
+_NOT_DRAWN = ("dead ", "worst_frame", "worst_output")
+
+
+def training_figure(rows: Sequence[Mapping[str, Any]], *, title: str = "", subtitle: str = "") -> Figure:
     """One panel for each quantity of a log.
 
     Parameters
@@ -27,7 +32,7 @@ def training_figure(rows: Sequence[Mapping[str, float]], *, title: str = "", sub
     Refusal
         If there is nothing besides the count.
     """
-    step, *names = dict.fromkeys(key for row in rows for key in row) or [""]
+    step, *names = dict.fromkeys(key for row in rows for key in row if not key.startswith(_NOT_DRAWN)) or [""]
     if not names:
         raise Refusal("there is no training to draw: the log holds no numbers")
     across = min(len(names), _ACROSS)

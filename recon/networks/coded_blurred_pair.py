@@ -13,8 +13,9 @@ A       attention, high where nothing moves                         (N, 1, h, w)
 
 Anupama, Shedligeri, Pal, Mitra, "Video reconstruction by spatio-temporal fusion of blurred-coded image pair", ICPR 2020. All work is
 done on the tile grid. The variants ``coded`` and ``blurred`` are the U-Net alone on Xc or Xf. The published networks have no skip
-from input to output and start from the default initialisation, which needs some ten thousand steps to find the coded image at all;
-the *residual twin* adds the classical start (registered tile video; for ``blurred`` the blurred image repeated), begins with a last
+from input to output and end in a ReLU; initial weights are not published. With those of torch a third of the outputs begin negative
+everywhere and some never recover; `begin_as_classical` sets a few channels such that the network begins as the tile solve. The
+*residual twin* adds the classical start (registered tile video; for ``blurred`` the blurred image repeated), begins with a last
 layer of zeros and He weights, and so separates what the input buys from what the recipe buys. No variant is told the noise.
 
 Where we differ: where T is not p q the first layer of the encoder is one per input; where the U-Net needs multiples of
@@ -24,14 +25,18 @@ eight tiles the grid is continued, where the authors resized the frames; the nor
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recon.learned.network import Network
 from recon.networks import tile_video
 from recon.networks.space_to_depth import fold, unfold
+from recon.training.initialisation import begin_as_he
 from sensors.exposure_torch import Exposure
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
@@ -44,7 +49,12 @@ ENCODER = (64, 64, 128)
 LEVELS = (64, 128, 256, 512)
 
 
-class CodedBlurredPair(nn.Module):
+#: Gain of the encoder's last layer when it begins as the classical answer, on its input and on the deviation from its mean over
+#: the channels: from the second the cosine tells texture that moves. Other channels of that layer and the next begin so much smaller.
+GAIN, CONTRAST, OTHERS, OTHERS_OF_FIRST = 0.3, 10.0, 0.1, 0.3
+
+
+class CodedBlurredPair(nn.Module, Network):
     """Capture to video through the tile grid.
 
     Parameters
@@ -76,6 +86,13 @@ class CodedBlurredPair(nn.Module):
             raise Refusal(f"width={width} leaves no channel; needed: 1 for the published network, {1 / min(LEVELS)} or more")
         self.frames, self.variant, self.width, self.residual = int(frames), variant, float(width), bool(residual)
         self.tile = (int(tile[0]), int(tile[1]))
+        self.settings = {
+            "frames": self.frames,
+            "tile": list(self.tile),
+            "variant": self.variant,
+            "width": self.width,
+            "residual": self.residual,
+        }
         cell = self.tile[0] * self.tile[1]
         if variant == "pair":
             self.encoder = Encoder(self.frames, cell, [round(c * width) for c in ENCODER])
@@ -85,15 +102,9 @@ class CodedBlurredPair(nn.Module):
             self._start_at_the_skip()
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """What makes it again: ``CodedBlurredPair(**settings)``."""
-        return {
-            "frames": self.frames,
-            "tile": list(self.tile),
-            "variant": self.variant,
-            "width": self.width,
-            "residual": self.residual,
-        }
+    def output_layer(self) -> nn.Conv2d | None:
+        """The head, where nothing is added to it."""
+        return None if self.residual else self.unet.head
 
     def refusal(self, sensor: Sensor) -> str:
         """Why the network cannot serve the sensor; empty if it can."""
@@ -180,11 +191,78 @@ class CodedBlurredPair(nn.Module):
         return tile_video.blurred(charge, exposure)
 
     def _start_at_the_skip(self) -> None:
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        begin_as_he(self)
         nn.init.zeros_(self.unet.head.weight)
+
+    @torch.no_grad()
+    def begin_as_classical(self, sensor: Sensor) -> str:
+        """Initial weights of the published form that give the classical answer, each frame interpolated between its samples.
+
+        Inputs are not negative, so that a channel which is 1 in the middle of its kernel passes them through every ReLU. One channel
+        for each frame of Xc, and for each pixel of a tile of Xf, goes through the first and the last block; the head interpolates
+        Xc bilinearly from the centroids of its samples, for which 3x3 tiles are enough. All other weights are He's. The pair adds
+        (1 - A) of one and A of the other.
+        """
+        if self.residual:
+            return "the residual twin adds to it already"
+        coded, blurred = self.frames * (self.variant != "blurred"), self.tile[0] * self.tile[1] * (self.variant != "coded")
+        unet: Any = self.unet
+        channels = unet.head.in_channels
+        if coded + blurred > channels:
+            least = -(-(coded + blurred) * 64 // LEVELS[0]) / 64
+            return f"{coded + blurred} channels have to pass, and at width={self.width} there are {channels}; needed: width={least}"
+        begin_as_he(self)
+        first = unet.down[0][0]
+        if self.variant == "pair":
+            self._pass_through_encoder(first, coded, blurred)
+        else:
+            _pass(first, 0, 0, coded + blurred)
+        _pass(unet.down[0][2], 0, 0, coded + blurred)
+        _pass(unet.up[-1][0], channels, 0, coded + blurred)  # what the first block has kept comes second
+        _pass(unet.up[-1][2], 0, 0, coded + blurred)
+        self._interpolate(sensor, coded, blurred)
+        return ""
+
+    def _pass_through_encoder(self, first: nn.Conv2d, coded: int, blurred: int) -> None:
+        entries, (_, middle, _, last) = [self.encoder.coded, self.encoder.blurred], cast(Any, self.encoder.shared)
+        for entry, count in zip(entries, (coded, blurred), strict=True):
+            if entry is not None:
+                _pass(entry, 0, 0, count)
+        most = max(coded, blurred)
+        _pass(middle, 0, 0, most)
+        last.weight.mul_(OTHERS)
+        last.weight[: 2 * most] = 0
+        last.weight[:most, :most, 1, 1] = GAIN * torch.eye(most)
+        last.weight[most : 2 * most, :most, 1, 1] = CONTRAST * (torch.eye(most) - 1 / most)
+        first.weight.mul_(OTHERS_OF_FIRST)
+        _pass(first, 0, 0, coded, 1 / GAIN)
+        _pass(first, last.out_channels, coded, blurred, 1 / GAIN)
+
+    def _interpolate(self, sensor: Sensor, coded: int, blurred: int) -> None:
+        """Bilinear weights in the head."""
+        head, (p, q) = self.unet.head, self.tile
+        head.weight.zero_()
+        rows = head.weight.view(self.frames, p, q, -1, 3, 3)
+        if coded:
+            for t, centroid in enumerate(tile_video.centroids(sensor, VARIANTS[self.variant])):
+                for i, j in np.ndindex(p, q):
+                    down, across = ((at - c) / side for at, c, side in zip((i, j), centroid, (p, q), strict=True))
+                    weights = np.outer(_between(down), _between(across))
+                    rows[t, i, j, t] = torch.from_numpy(weights).to(rows)
+        for i, j in np.ndindex(p, q) if blurred else ():
+            rows[:, i, j, coded + i * q + j, 1, 1] = 1.0
+
+
+def _pass(layer: nn.Conv2d, source: int, target: int, count: int, gain: float = 1.0) -> None:
+    """Let channels of the input through unchanged, but for the gain."""
+    layer.weight[target : target + count] = 0
+    for k in range(count):
+        layer.weight[target + k, source + k, 1, 1] = gain
+
+
+def _between(offset: float) -> NDArray[np.float64]:
+    """Weights of the sample before, here and after of linear interpolation at an offset in (-1, 1) tiles."""
+    return np.array([max(-offset, 0), 1 - abs(offset), max(offset, 0)])
 
 
 class Encoder(nn.Module):

@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from recon.learned.network import Network
 from recon.networks.video_denoiser import REACH, VideoDenoiser
 from recon.optical_flow import Neighbours
 from sensors.exposure_torch import Exposure
@@ -45,7 +46,7 @@ MOST_PIXELS = 1_200_000
 AXES = (1, 2, 3)
 
 
-class MaskUnfolding(nn.Module):
+class MaskUnfolding(nn.Module, Network):
     """The data step and a video network in turns.
 
     Parameters
@@ -55,9 +56,7 @@ class MaskUnfolding(nn.Module):
     stages : int
     """
 
-    serves_any_code = True
-    multiple = (1, 1)  # sizes that it serves
-    error = "rms"  # what it learns to make small
+    any_code = True
 
     def __init__(self, width: int = 32, stages: int = 16) -> None:
         super().__init__()

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recon.learned.network import Network
 from recon.networks.space_to_depth import fold, unfold
 from recon.networks.u_net import LEVELS, Block, UNet, in_autocast_type
 from sensors.exposure_torch import Exposure, symmetric_inverse
@@ -32,7 +33,7 @@ ERROR_AT_START = 0.05
 LEAST_COUNT = 1e-3
 
 
-class TileUnfolding(nn.Module):
+class TileUnfolding(nn.Module, Network):
     """Unrolled stages on the tile grid.
 
     Parameters
@@ -77,6 +78,7 @@ class TileUnfolding(nn.Module):
         self.multiple = (self.tile[0] * 2**LEVELS, self.tile[1] * 2**LEVELS)
         self.reach = stages * STAGE_REACH * max(self.tile)
         self.noisy, self.coded = noisy, coded
+        self.any_code = coded
         cell = self.tile[0] * self.tile[1]
         seen = cell * (frames + buckets * (1 + noisy) + frames * coded)
         self.stages = nn.ModuleList(Stage(seen + (width if k else 0), width, frames * cell + noisy) for k in range(stages))

@@ -18,6 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from recon.networks.space_to_depth import fold
@@ -88,6 +89,11 @@ def low_resolution(charge: Tensor, exposure: Exposure, buckets: int | None = Non
     solve = torch.as_tensor(matrix.solve, device=charge.device).flatten(1)
     with torch.autocast(charge.device.type, enabled=False):
         return (solve @ tiles.flatten(2)).unflatten(2, tiles.shape[2:])
+
+
+def centroids(sensor: Sensor, buckets: int) -> NDArray:
+    """Row and column of the tile at which each frame of the aligned `low_resolution` is sampled, (T, 2)."""
+    return centroids_of(_matrix(sensor, (0, 0), buckets).response)
 
 
 def registered(charge: Tensor, exposure: Exposure, buckets: int | None = None) -> Tensor:

@@ -1,48 +1,59 @@
-"""Batches to learn from: clips, captured by the real sensor with its noise, and the classical start of each."""
+"""Batches: clips, captured by the real sensor with its noise, and the classical start of each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from itertools import pairwise
+from math import lcm
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recon.learned import device, exposure_of, started
-from recon.metrics import psnr
+from recon.learned.network import Given, given, tensor
 from recon.reconstructor import needs_local
 from recon.tile_solve import LARGEST_TILE
 from recon.training import light
-from recon.training.clips import Clips
+from recon.training.clips import Clips, KeptClips
+from recon.training.schedule import Schedule
+from recon.training.settings import TrainingSettings
 from sensors.capture import Capture
 from sensors.refusal import Refusal
-from sensors.sensor import Sensor, white_of
+from sensors.sensor import Sensor
 
-if TYPE_CHECKING:
-    from recon.learned import Learned
-    from sensors.exposure_torch import Exposure
+#: A sensor, or one drawn for each batch.
+Sensors = Sensor | Callable[[np.random.Generator], Sensor]
 
-#: Truth (N, T, H, W), start (None if there is none), charge (N, B, H, W), variance (None without noise), exposure.
-Batch = tuple[Any, ...]
+#: So many draws tell sensors that are drawn at random from others.
+SENSORS_COMPARED = 32
 
-#: Rows and columns of the middle of a held clip that are looked at, at most.
-HELD_SIZE = (192, 256)
+
+class Batch(NamedTuple):
+    """Clips and what a network is given of them."""
+
+    truth: Tensor  # (N, T, H, W)
+    given: Given
 
 
 class Batches:
     """Batches keyed by their number: the same number gives the same batch, in any order and from any thread.
 
+    All batches of a run cost about the same, whatever their crop and their number of frames: the fewer pixels, the more clips.
+
     Parameters
     ----------
-    method : Learned
-        Its settings say how large, how many, from what and in which light.
-    clips, held : list of ndarray, (F, H, W)
-        To learn from, and to be looked at only.
+    settings : TrainingSettings
+    clips : list of ndarray, (F, H, W) or (F, H, W, 3)
     sensors : Sensor, or callable, rng -> Sensor
         One, or another one for each batch, such as under other light.
+    start : str
+        The classical method that the network starts from, or empty.
+    multiple : (int, int)
+        Sides of the clips are multiples of these, and of the tile.
+    loss : callable, (network, Batch) -> Tensor
 
     Raises
     ------
@@ -52,111 +63,112 @@ class Batches:
 
     def __init__(
         self,
-        method: Learned,
-        clips: list[NDArray],
-        sensors: Sensor | Callable[[np.random.Generator], Sensor],
-        held: list[NDArray],
+        settings: TrainingSettings,
+        clips: Sequence[NDArray],
+        sensors: Sensors,
+        *,
+        start: str = "",
+        multiple: tuple[int, int] = (1, 1),
+        loss: Callable[[nn.Module, Batch], Tensor],
     ) -> None:
-        self.method = method
-        self.draw_sensor = sensors if callable(sensors) else lambda rng: sensors
-        self.sensor = _first(sensors, method.seed)
-        if reason := needs_local(self.sensor, method.name):
+        self.settings = settings
+        self.schedule = Schedule.of(settings)
+        self.sensors = sensors
+        self.sensor = first_of(sensors, settings.seed)
+        if reason := needs_local(self.sensor, "training"):
             raise Refusal(reason)
-        self.device = device()
-        self.network = method.build(self.sensor)
-        self.start = method.begins_with(self.sensor)
-        self.multiple = getattr(self.network, "multiple", self.sensor.tile)
-        rows, columns = (-(-method.crop // step) * step for step in self.multiple)
-        self.size = (rows, columns)
-        self._clips = cache(lambda frames: Clips(clips, frames, self.size, photographs=method.photographs))
-        self._clips(self.sensor.frames)
-        self.held = [clip for clip in held if len(clip) >= self.sensor.frames]
-        self._kept: dict[int, Batch] = {}
+        self.start = start
+        self.loss = loss
+        tile = self.sensor.tile if max(self.sensor.tile) <= LARGEST_TILE else (1, 1)
+        self.cell = lcm(multiple[0], tile[0]), lcm(multiple[1], tile[1])
+        self.clips = clips
+        self._clips = cache(self._clips_of)
+        self._kept = cache(lambda clips: KeptClips(clips, settings.kept, settings.seed))
+        self._clips(self.sensor.frames, self.size(settings.largest_crop))
+        self._again: dict[int, Batch] = {}
 
-    def batch(self, number: int) -> list[Batch]:
-        """What is learnt from in that step: one batch."""
-        return [self.drawn(number, self.method.batch)]
+    def batch(self, step: int) -> list[Batch]:
+        """What is learnt from in a step: one batch."""
+        return [self.drawn(step, self.schedule.crop(step), self.settings.batch, self._place(step))]
 
-    def drawn(self, number: int, count: int) -> Batch:
-        """So many clips, captured by one sensor."""
-        if not (distinct := self.method.distinct):
-            return self._drawn(number, count)
-        if (number := number % distinct) not in self._kept:
-            self._kept[number] = self._drawn(number, count)
-        return self._kept[number]
+    def drawn(self, number: int, crop: int, count: int, place: int = 0) -> Batch:
+        """Clips captured by one sensor: ``count`` of the usual crop and length, or as many as cost the same.
 
-    def _drawn(self, number: int, count: int) -> Batch:
-        rng = np.random.default_rng((self.method.seed, number))
-        sensor = self._placed(self.draw_sensor(rng), rng)
-        clips = self._clips(sensor.frames)
-        truth = [light.decode(clips.draw(rng), self.method.response) for _ in range(count)]
-        seeds = rng.integers(2**62, size=len(truth)).tolist()
-        captures = [Capture(sensor.take(clip, seed=seed)[None], sensor) for clip, seed in zip(truth, seeds, strict=True)]
-        return (self._tensor(truth), *self._given(captures))
+        ``place`` is that of the first one in the row of kept clips.
+        """
+        if not (distinct := self.settings.distinct):
+            return self._drawn(number, crop, count, place)
+        if (number := number % distinct) not in self._again:
+            self._again[number] = self._drawn(number, crop, count, place)
+        return self._again[number]
 
-    def estimates(self, network: nn.Module, batch: Batch) -> tuple[list[Tensor], Tensor]:
-        """What a network makes of a batch, stage by stage, and the truth."""
-        return self.method.estimates(network, *batch[1:]), batch[0]
+    def size(self, crop: int) -> tuple[int, int]:
+        """Rows and columns of clips of a crop: whole cells."""
+        rows, columns = (-(-crop // side) * side for side in self.cell)
+        return rows, columns
+
+    def count(self, crop: int, frames: int, count: int) -> int:
+        """How many clips of a crop and a length cost as much as ``count`` of the usual ones."""
+        usual, this = (np.prod(self.size(side)) * T for side, T in ((self.settings.crop, self.sensor.frames), (crop, frames)))
+        return max(1, round(count * float(usual / this)))
+
+    def placed(self, rng: np.random.Generator, size: tuple[int, int]) -> Sensor:
+        """The sensor of a batch, under one of its codes; behind a mask larger than the clips any part of it."""
+        sensor = self.sensors(rng) if callable(self.sensors) else self.sensors
+        sensor = sensor.at(int(rng.integers(sensor.codes)))
+        if max(sensor.tile) <= LARGEST_TILE:
+            return sensor
+        spare = [max(whole - part, 0) for whole, part in zip(sensor.tile, size, strict=True)]
+        return sensor.crop(*(slice(first, None) for first in rng.integers(np.add(spare, 1)).tolist()))
+
+    def digest(self) -> str:
+        """Of what is learnt from: clips, and the sensors that would be drawn first."""
+        found = hashlib.blake2b(digest_size=16)
+        for clip in self.clips:
+            found.update(repr((clip.shape, clip.dtype.str)).encode())
+            found.update(np.ascontiguousarray(clip).data)
+        for number in range(SENSORS_COMPARED if callable(self.sensors) else 1):
+            found.update(first_of(self.sensors, number, single=False).digest.encode())
+        return found.hexdigest()
 
     def state(self) -> dict[str, Tensor]:
-        """Nothing is under way between two steps."""
+        """Nothing is carried from step to step."""
         return {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Nothing to put back."""
 
-    def validate(self, network: nn.Module) -> dict[str, float]:
-        """PSNR of the middle of the held clips if there are any, mean over clips, in the encoding that the loss looks at."""
-        scores = []
-        for truth, given in self._cases:
-            with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.method.bfloat16):
-                video = self.method.estimates(network, *given)[-1][0]
-            shown, true = (light.encode(one, self.method.response) for one in (video.cpu(), torch.from_numpy(truth)))
-            scores.append(psnr(shown.numpy(), true.numpy(), data_range=1.0))
-        return {"psnr": float(np.mean(scores))} if scores else {}
+    def _drawn(self, number: int, crop: int, count: int, place: int) -> Batch:
+        rng, size = np.random.default_rng((self.settings.seed, number)), self.size(crop)
+        sensor = self.placed(rng, size)
+        count = self.count(crop, sensor.frames, count)
+        stored = [self._clip(sensor.frames, size, place + k, rng) for k in range(count)]
+        truth = [light.decode(clip, self.settings.response) for clip in stored]
+        seeds = rng.integers(2**62, size=count).tolist()
+        captures = [Capture(sensor.take(clip, seed=seed)[None], sensor) for clip, seed in zip(truth, seeds, strict=True)]
+        return Batch(tensor(truth), given(captures, self.start))
 
-    @cached_property
-    def _cases(self) -> list[tuple[NDArray, tuple[Any, ...]]]:
-        """The truth of the middle frames of each held clip, and what a network is given."""
-        cases = []
-        for number, clip in enumerate(self.held):
-            rng = np.random.default_rng((self.method.seed, 2**40 + number))
-            shape = [
-                min(most, whole) // step * step
-                for most, whole, step in zip(HELD_SIZE, clip.shape[1:], self.multiple, strict=True)
-            ]
-            top, left = ((whole - part) // 2 for whole, part in zip(clip.shape[1:], shape, strict=True))
-            sensor = self._placed(self.draw_sensor(rng), rng)
-            sensor = sensor if len(clip) >= sensor.frames else self._placed(self.sensor, rng)
-            first = (len(clip) - sensor.frames) // 2
-            run = np.asarray(clip[first : first + sensor.frames, top : top + shape[0], left : left + shape[1]])
-            truth = light.decode(run.astype(np.float32) / np.float32(white_of(run)), self.method.response)
-            cases.append((truth, self._given([Capture(sensor.take(truth, seed=number)[None], sensor)])))
-        return cases
+    def _clip(self, frames: int, size: tuple[int, int], place: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        if not self.settings.kept:
+            return self._clips(frames, size).draw(rng)
+        largest = self.size(self.settings.largest_crop)
+        return self._kept(self._clips(frames, largest)).draw(place, size, rng)
 
-    def _placed(self, sensor: Sensor, rng: np.random.Generator) -> Sensor:
-        """The sensor under one of its codes; behind a mask larger than a clip any part of it."""
-        sensor = sensor.at(int(rng.integers(sensor.codes)))
-        if max(sensor.tile) <= LARGEST_TILE:
-            return sensor
-        spare = [max(tile - size, 0) for tile, size in zip(sensor.tile, self.size, strict=True)]
-        return sensor.crop(*(slice(first, None) for first in rng.integers(np.add(spare, 1)).tolist()))
+    def _clips_of(self, frames: int, size: tuple[int, int]) -> Clips:
+        return Clips(self.clips, frames, size, photographs=self.settings.photographs, reversal=self.settings.reversal)
 
-    def _given(self, captures: list[Capture]) -> tuple[Tensor | None, Tensor, Tensor | None, Exposure]:
-        """Start, charge, variance and exposure."""
-        ideal = captures[0].sensor.readout.ideal
-        starts = [video for one in captures if (video := started(one, self.start)) is not None]
-        return (
-            self._tensor(starts) if starts else None,
-            self._tensor([one.charge[0] for one in captures]),
-            None if ideal else self._tensor([one.variance[0] for one in captures]),
-            exposure_of(captures[0].sensor).to(self.device),
-        )
-
-    def _tensor(self, fields: list[NDArray]) -> Tensor:
-        return torch.from_numpy(np.stack(fields)).to(self.device)
+    def _place(self, step: int) -> int:
+        """How many clips the steps before have taken, of one length."""
+        decays_from = max(self.settings.first_steps, self.schedule.decays_from)
+        taken = 0
+        for first, last in pairwise((0, self.settings.first_steps, decays_from, max(step, decays_from))):
+            inside = min(last, step) - first
+            if inside > 0:
+                taken += inside * self.count(self.schedule.crop(first), self.sensor.frames, self.settings.batch)
+        return taken
 
 
-def _first(sensors: Sensor | Callable[[np.random.Generator], Sensor], seed: int) -> Sensor:
-    """The sensor, or the first that is drawn, under the first of its codes."""
-    return (sensors(np.random.default_rng(seed)) if callable(sensors) else sensors).at(0)
+def first_of(sensors: Sensors, seed: int, *, single: bool = True) -> Sensor:
+    """The sensor, or one that is drawn; under the first of its codes, or all of them."""
+    sensor = sensors(np.random.default_rng(seed)) if callable(sensors) else sensors
+    return sensor.at(0) if single else sensor

@@ -6,6 +6,7 @@ it: a camera that moves, turns and zooms, and convex objects cut from other phot
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -32,6 +33,9 @@ SKIP = 3
 #: Contrast and brightness: stored values are multiplied by a factor between these, and clipped.
 GAINS = (0.5, 1.3)
 
+#: Part of the memory that kept clips may take; what sets their random numbers apart from those of batches.
+MOST_OF_MEMORY, KEPT = 0.7, 2**41
+
 #: Half planes of a picture that fills the clip.
 NO_EDGE = np.empty((0, 3), np.float32)
 
@@ -41,7 +45,7 @@ class Clips:
 
     Parameters
     ----------
-    videos : iterable of array_like, (F, H, W)
+    videos : iterable of array_like, (F, H, W) or (F, H, W, 3)
         Stored values: uint8, uint16, or floats with 1 = white. One of a single frame is a photograph.
     frames : int
         T, the length of a clip.
@@ -49,49 +53,78 @@ class Clips:
         Rows and columns of a clip.
     photographs : float
         The share of clips drawn from photographs; all of them where there is no film, none where there is no photograph.
+    reversal : bool
+        Show clips backwards too.
+    colour : bool
+        Clips in colour, (T, h, w, 3); otherwise each clip of a colour video is one of its planes.
 
     Raises
     ------
     Refusal
-        If nothing is long and large enough to draw from.
+        If nothing is long and large enough to draw from, or clips in colour are asked of a grey video.
     """
 
-    def __init__(self, videos: Iterable[Any], frames: int, size: tuple[int, int], *, photographs: float = 0.5) -> None:
-        every = [video for video in videos if min(video.shape[-2:]) >= max(size)]
+    def __init__(
+        self,
+        videos: Iterable[Any],
+        frames: int,
+        size: tuple[int, int],
+        *,
+        photographs: float = 0.5,
+        reversal: bool = True,
+        colour: bool = False,
+    ) -> None:
+        every = [video for video in videos if min(video.shape[1:3]) >= max(size)]
         self.film: Sequence[Any] = [video for video in every if len(video) >= frames]
         self.photographs: Sequence[Any] = [video for video in every if len(video) == 1]
         if not self.film and not self.photographs:
             raise Refusal(f"no video of {frames} frames or more, and no photograph, is {max(size)} pixels high and wide")
+        if colour and (grey := sum(video.ndim == 3 for video in [*self.film, *self.photographs])):
+            raise Refusal(f"clips in colour are asked for, and {grey} of the videos are grey; leave those out")
         share = photographs if self.photographs else 0.0
         self.share = share if self.film else 1.0
         self.frames = frames
         self.size = size
+        self.reversal = reversal
+        self.colour = colour
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """One clip (T, h, w) of stored values in [0, 1]; flipped, transposed, reversed and made brighter or darker at random."""
-        clip = self._photograph(rng) if rng.random() < self.share else self._film(rng)
-        clip = clip[:: rng.choice((1, -1)), :: rng.choice((1, -1)), :: rng.choice((1, -1))]
-        if self.size[0] == self.size[1] and rng.random() < 0.5:
-            clip = clip.transpose(0, 2, 1)
+        """One clip (T, h, w[, 3]) of stored values in [0, 1]; mirrored, transposed, reversed and made brighter or darker at random."""
+        return self.varied(self.original(rng), rng)
+
+    def original(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """One clip as it is."""
+        return self._photograph(rng) if rng.random() < self.share else self._film(rng)
+
+    def varied(self, clip: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+        """A clip mirrored, transposed, reversed and made brighter or darker at random."""
+        time, rows, columns = (int(rng.choice((1, -1))) for _ in range(3))
+        clip = clip[:: time if self.reversal else 1, ::rows, ::columns]
+        if clip.shape[1] == clip.shape[2] and rng.random() < 0.5:
+            clip = clip.swapaxes(1, 2)
         return np.clip(clip * np.float32(rng.uniform(*GAINS)), 0, 1)
 
     def _film(self, rng: np.random.Generator) -> NDArray[np.float32]:
         video = self.film[int(rng.integers(len(self.film)))]
         skip = int(rng.integers(1, min(SKIP, (len(video) - 1) // max(self.frames - 1, 1)) + 1)) if self.frames > 1 else 1
         first = rng.integers(len(video) - skip * (self.frames - 1))
-        top, left = (rng.integers(whole - part + 1) for whole, part in zip(video.shape[-2:], self.size, strict=True))
+        top, left = (rng.integers(whole - part + 1) for whole, part in zip(video.shape[1:3], self.size, strict=True))
         run = video[first : first + skip * (self.frames - 1) + 1 : skip, top : top + self.size[0], left : left + self.size[1]]
-        return _stored(run)
+        return _stored(run if self.colour or run.ndim == 3 else run[..., int(rng.integers(run.shape[3]))])
 
     def _photograph(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        clip = np.zeros((self.frames, *self.size), np.float32)
+        clip = np.zeros((3 if self.colour else 1, self.frames, *self.size), np.float32)
         for number in range(rng.integers(1, OBJECTS + 2)):
             picture = self._picture(rng)
-            _warp(picture, self._path(rng, picture.shape), _polygon(rng, self.size) if number else NO_EDGE, clip)
-        return clip
+            path, outline = self._path(rng, picture.shape[:2]), _polygon(rng, self.size) if number else NO_EDGE
+            for plane, moving in zip(np.atleast_3d(picture).transpose(2, 0, 1), clip, strict=True):
+                _warp(np.ascontiguousarray(plane), path, outline, moving)
+        return clip.transpose(1, 2, 3, 0) if self.colour else clip[0]
 
     def _picture(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        return np.ascontiguousarray(_stored(self.photographs[int(rng.integers(len(self.photographs)))])[0])
+        """A photograph (H, W[, 3])."""
+        picture = self.photographs[int(rng.integers(len(self.photographs)))][0]
+        return _stored(picture if self.colour or picture.ndim == 2 else picture[..., int(rng.integers(3))])
 
     def _path(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Per frame the matrix (2, 3) from pixels, counted from the middle of the clip, to pixels of the picture of that shape,
@@ -112,6 +145,60 @@ class Clips:
         matrices[:, 0, 2], matrices[:, 1, 2] = speed * np.cos(heading) * time, speed * np.sin(heading) * time
         matrices[:, :, 2] += place
         return matrices.astype(np.float32)
+
+
+class KeptClips:
+    """Clips drawn once, when each is first asked for, and kept as 8 bit; each pass has them in another order and varies them anew.
+
+    Parameters
+    ----------
+    clips : Clips
+        Of the size that is kept.
+    count : int
+    seed : int
+
+    Raises
+    ------
+    Refusal
+        If so many do not fit the memory of the machine.
+    """
+
+    def __init__(self, clips: Clips, count: int, seed: int) -> None:
+        self.clips = clips
+        self.seed = seed
+        self._kept: list[NDArray[np.uint8] | None] = [None] * count
+        self._shuffled: tuple[int, NDArray[np.int64]] = (-1, np.arange(count))
+        room = count * clips.frames * clips.size[0] * clips.size[1] * (3 if clips.colour else 1)
+        if room > MOST_OF_MEMORY * (there := _memory()):
+            raise Refusal(f"kept={count} clips take {room / 1e9:.1f} GB, and this machine has {there / 1e9:.1f}; keep fewer")
+
+    def draw(self, place: int, size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
+        """The clip at a place of the endless row of passes, cut to a size."""
+        turn, number = divmod(place, len(self._kept))
+        clip = self._clip(int(self._order(turn)[number]))
+        top, left = (int(rng.integers(whole - part + 1)) for whole, part in zip(clip.shape[1:3], size, strict=True))
+        return self.clips.varied(_stored(clip[:, top : top + size[0], left : left + size[1]]), rng)
+
+    def _clip(self, number: int) -> NDArray[np.uint8]:
+        clip = self._kept[number]
+        if clip is None:
+            values = self.clips.original(np.random.default_rng((self.seed, KEPT, number)))
+            clip = self._kept[number] = np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8)
+        return clip
+
+    def _order(self, turn: int) -> NDArray[np.int64]:
+        if self._shuffled[0] != turn:
+            rng = np.random.default_rng((self.seed, KEPT, len(self._kept), turn))
+            self._shuffled = turn, rng.permutation(len(self._kept))
+        return self._shuffled[1]
+
+
+def _memory() -> float:
+    """Bytes of memory of this machine."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):  # not known
+        return float("inf")
 
 
 def _stored(values: Any) -> NDArray[np.float32]:

@@ -1,71 +1,50 @@
-"""The one training loop: batches keyed by their number, a moving average of the weights, checkpoints that resume bit by bit."""
+"""The one training loop: batches keyed by their number, a moving average of the weights, checkpoints that resume bit by bit.
+
+Validation looks for outputs that never change: a last ReLU whose input is negative everywhere has no gradient and stays so. Such a row
+of the last layer is drawn anew, and named; where that does not help, or the network has no such layer, the run stops.
+"""
 
 from __future__ import annotations
 
-import json
-import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from copy import deepcopy
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recon import weight_file
-from recon.training.losses import Loss
+from recon.training import checkpoint as checkpoints
+from recon.training.checkpoint import Spent, State
+from recon.training.initialisation import draw_row_anew
+from recon.training.schedule import Place, Schedule
+from recon.training.settings import TrainingSettings
+from recon.training.validation import Found
 from sensors.refusal import Refusal
 
 #: Batches prepared ahead of the one being learnt from.
 AHEAD = 3
 
-#: Share of the steps over which the rate rises to its largest.
-WARM_UP = 0.02
+#: A constant output is drawn anew so many times.
+MOST_REDRAWN = 3
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a training run is, besides its network and its data.
-
-    Parameters
-    ----------
-    steps : int
-        Batches learnt from.
-    rate : float
-        Largest learning rate of Adam; it rises over the first 2 % of the steps and falls to zero along a cosine.
-    decay : float
-        Of the moving average of the weights, per step; it is the average that is validated and kept.
-    clipping : float
-        Largest norm of a gradient.
-    every : int
-        Steps between validations, each followed by a checkpoint.
-    bfloat16 : bool
-        Convolve in bfloat16 (autocast).
-    """
-
-    steps: int
-    rate: float = 1e-3
-    decay: float = 0.999
-    clipping: float = 1.0
-    every: int = 500
-    bfloat16: bool = False
+Report = Callable[..., None]
 
 
 class Source(Protocol):
     """Where batches come from: `recon.training.batches.Batches`, or `recon.training.turns.Turns`."""
 
-    def batch(self, number: int) -> Sequence[Any]:
+    schedule: Schedule
+
+    def batch(self, step: int) -> Sequence[Any]:
         """What is learnt from in that step, in parts; the same whenever it is asked for. Called from a thread."""
 
-    def estimates(self, network: nn.Module, part: Any) -> tuple[list[Tensor], Tensor]:
-        """Videos (N, T, H, W) that the network makes, the last one best, and the true ones. Of several parts called from threads."""
-
-    def validate(self, network: nn.Module) -> Mapping[str, float]:
-        """Figures of the averaged network on clips held back, if there are any."""
+    def loss(self, network: nn.Module, part: Any) -> Tensor:
+        """Training loss of a part. Of several parts called from threads."""
 
     def state(self) -> Mapping[str, Tensor]:
         """What is carried from step to step."""
@@ -74,87 +53,212 @@ class Source(Protocol):
         """Put it back."""
 
 
+class Outcome(NamedTuple):
+    """Where a run stands when the loop is left."""
+
+    network: nn.Module  # its moving average
+    place: Place
+    hours: float
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.place.step >= self.place.steps
+
+
 def learn(
     network: nn.Module,
     source: Source,
-    loss: Loss,
-    recipe: Recipe,
+    validate: Callable[[nn.Module], Found],
+    settings: TrainingSettings,
     *,
-    report: Callable[..., None] | None = None,
+    key: Mapping[str, Any],
+    report: Report | None = None,
     checkpoint: Path | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> nn.Module:
-    """Train a network; returns its moving average.
+    stop: Callable[[], bool] | None = None,
+    validated: Callable[[nn.Module], None] | None = None,
+) -> Outcome:
+    """Train a network.
 
     Parameters
     ----------
     network : Module
-        Trained in place.
+        Trained in place; what is validated and returned is its moving average.
     source : Source
-    loss : Loss
-    recipe : Recipe
+    validate : callable, network -> Found
+    settings : TrainingSettings
+    key : mapping
+        JSON: all that the weights depend on.
     report : callable, (done, total, said, row)
     checkpoint : path, optional
-        Where the run is kept every ``recipe.every`` steps; if there is one already, the run goes on from it, bit by bit.
-    settings : mapping, optional
-        JSON: what else the result depends on, such as how batches are drawn.
+        Where the run is kept every ``settings.every`` steps and when it stops; if there is one already, the run goes on from it,
+        bit by bit on one processor.
+    stop : callable, optional
+        Asked after each step whether to stop in good order.
+    validated : callable, optional
+        Given the average after each validation, before the report.
 
     Raises
     ------
     Refusal
-        If the checkpoint is of another run, or the loss is no number any more; the checkpoint holds the last good state.
+        If the checkpoint is of another run, the loss became NaN or infinite, or an output stays constant; the checkpoint holds the last
+        good state.
     """
-    device = next(network.parameters()).device
-    average = _copy(network)
-    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.rate, betas=(0.9, 0.99))
-    run = {"recipe": asdict(recipe), "loss": asdict(loss), "network": getattr(network, "settings", {})}
-    run["settings"] = dict(settings or {})
-    first = _resume(checkpoint, run, network, average, optimiser, source) if checkpoint and checkpoint.is_file() else 0
-    if report and not first and (figures := source.validate(average)):
-        report(0, recipe.steps, *_row({"step": 0} | dict(figures)))
-    running, seen, parameters = 0.0, 0, list(network.parameters())
+    run = _Run(network, source, settings, key, checkpoint)
 
-    def learn_from(part: Any) -> tuple[Tensor, Sequence[Tensor | None]]:
-        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bfloat16):
-            estimates, truth = source.estimates(network, part)
-        value = loss(estimates, truth)
-        return value.detach(), torch.autograd.grad(value, parameters, allow_unused=True)
+    def look(row: dict[str, Any]) -> None:
+        found = validate(run.average)
+        if "psnr" in found.figures:
+            run.spent.history.append((run.hours, found.figures["psnr"]))
+        row = {**row, **found.figures, "hours": round(run.hours, 4), **dead_channels(network)}
+        said = run.mend(found) if row["step"] else ""
+        if validated:
+            validated(run.average)
+        if report:
+            report(row["step"], run.schedule.steps, said or _told(row), row)
 
-    for step, parts in _ahead(source.batch, first, recipe.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * _schedule(step, recipe.steps)
-        values, gradients = zip(*_side_by_side(learn_from, parts), strict=True)
+    if not run.step and report:
+        look({"step": 0})
+    while run.step < run.schedule.steps:
+        for step, parts in _ahead(source.batch, run.step, run.schedule.steps):
+            run.learn_from(step, parts)
+            if run.step % settings.every == 0 or run.step == run.schedule.steps:
+                look({"step": run.step, "loss": run.spent.loss / run.spent.batches, "rate": run.schedule.rate(step)})
+                run.spent.loss, run.spent.batches = 0.0, 0
+                shorter = run.end_if_out_of_patience()
+                run.keep()
+                if shorter:
+                    break  # batches drawn ahead are those of the plateau
+            elif report:
+                report(run.step, run.schedule.steps, "", None)
+            if stop and run.step < run.schedule.steps and stop():
+                run.keep()
+                return Outcome(run.average, run.place, run.hours)
+    return Outcome(run.average, run.place, run.hours)
+
+
+class _Run:
+    """The state of a run, begun or gone on with."""
+
+    def __init__(
+        self, network: nn.Module, source: Source, settings: TrainingSettings, key: Mapping[str, Any], path: Path | None
+    ) -> None:
+        self.network, self.source, self.settings, self.key, self.path = network, source, settings, key, path
+        self.average = deepcopy(network).requires_grad_(False)
+        self.optimiser = torch.optim.Adam(network.parameters(), lr=settings.rate, betas=settings.betas)
+        self.parameters = list(network.parameters())
+        self.schedule, self.step, self.spent = Schedule.of(settings), 0, Spent()
+        self.plateau: State | None = None
+        if path and path.is_file():
+            self._go_on(path)
+        source.schedule = self.schedule
+        self._began = time.monotonic() - 3600 * self.spent.hours
+
+    @property
+    def hours(self) -> float:
+        """Of training, all sessions together."""
+        return (time.monotonic() - self._began) / 3600
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(self.step, self.settings.steps, self.schedule.steps, self.schedule.decays_from)
+
+    def learn_from(self, step: int, parts: Sequence[Any]) -> None:
+        """One step of the optimiser."""
+        if step == self.schedule.decays_from:
+            self.plateau = self._state()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.schedule.rate(step)
+        values, gradients = zip(*_side_by_side(self._gradient, parts), strict=True)
         value = sum(values) / len(parts)
-        for parameter, *each in zip(parameters, *gradients, strict=True):
+        for parameter, *each in zip(self.parameters, *gradients, strict=True):
             parameter.grad = None if each[0] is None else sum(each[1:], each[0]) / len(parts)
-        norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.clipping)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.clipping)
         if not (torch.isfinite(value) and torch.isfinite(norm)):
-            kept = f"; {checkpoint} holds the last good state" if checkpoint and checkpoint.is_file() else ""
-            raise Refusal(f"the loss is no number any more at step {step + 1}{kept}; try a lower rate than {recipe.rate}")
-        optimiser.step()
-        _approach(average, network, min(recipe.decay, (1 + step) / (10 + step)))
-        running, seen = running + float(value), seen + 1
-        done = step + 1
-        if done % recipe.every == 0 or done == recipe.steps:
-            row = {"step": done, "loss": running / seen, "rate": optimiser.param_groups[0]["lr"]}
-            row |= source.validate(average)
-            running, seen = 0.0, 0
-            if checkpoint:
-                _keep(checkpoint, run, done, network, average, optimiser, source)
-            if report:
-                report(done, recipe.steps, *_row(row))
-        elif report:
-            report(done, recipe.steps, "", None)
-    return average
+            raise Refusal(f"the loss became NaN or infinite at step {step + 1}{self._kept}; try a lower rate than {self.settings.rate}")
+        self.optimiser.step()
+        _approach(self.average, self.network, min(self.settings.average, (1 + step) / (10 + step)))
+        self.step = step + 1
+        self.spent.loss, self.spent.batches = self.spent.loss + float(value), self.spent.batches + 1
+
+    def mend(self, found: Found) -> str:
+        """Draw rows of the last layer anew whose outputs are constant and that had no gradient in the last step; returns what was done.
+
+        Raises
+        ------
+        Refusal
+            If an output stays constant.
+        """
+        layers: list[Any] = [net.output_layer for net in (self.network, self.average)]
+        known = layers[0] is not None and found.outputs == layers[0].out_channels
+        dead = [output for output in found.constant if not (known and layers[0].weight.grad[output.row].any())]
+        for output in dead:
+            name = str(output)
+            self.spent.redrawn[name] = times = self.spent.redrawn.get(name, 0) + 1
+            if not known or times > MOST_REDRAWN:
+                raise Refusal(
+                    f"an output of the network is constant ({name}) at step {self.step}{self._kept}; begin it anew with other initial "
+                    "weights (initial=he or classical), another seed, or a lower rate"
+                )
+            for layer in layers:
+                draw_row_anew(layer, output.row, self.settings.seed + self.step)
+            for parameter in layers[0].parameters():
+                for name_of, moment in self.optimiser.state[parameter].items():
+                    if name_of != "step":
+                        moment[output.row] = 0
+        return f"constant outputs drawn anew: {'; '.join(map(str, dead))}" if dead else ""
+
+    def end_if_out_of_patience(self) -> bool:
+        """Begin the decay if the last hour has gained too little; whether it does."""
+        if not self.settings.patience or self.step >= self.schedule.decays_from or not self.spent.history:
+            return False
+        before = [psnr for hours, psnr in self.spent.history if hours <= self.hours - 1]
+        if not before or max(psnr for _, psnr in self.spent.history) - max(before) >= self.settings.patience:
+            return False
+        self.schedule = self.source.schedule = self.schedule.ended_early(self.step)
+        return True
+
+    def keep(self) -> None:
+        """Write the checkpoint."""
+        if self.path:
+            self.spent.hours = self.hours
+            plateau = self.plateau if self.step > self.schedule.decays_from else None
+            checkpoints.write(self.path, self.key, self.place, self.spent, self._state(), plateau)
+
+    def _go_on(self, path: Path) -> None:
+        place, self.spent, state, self.plateau = checkpoints.read(path, self.key)
+        self.schedule, self.step = self.schedule.continued(place)
+        if self.step < place.step and self.plateau is not None:
+            state, self.plateau = self.plateau, None
+            self.spent.loss, self.spent.batches = 0.0, 0
+        self.source.restore(checkpoints.restore(state, self.network, self.average, self.optimiser))
+
+    def _gradient(self, part: Any) -> tuple[Tensor, Sequence[Tensor | None]]:
+        value = self.source.loss(self.network, part)
+        return value.detach(), torch.autograd.grad(value, self.parameters, allow_unused=True)
+
+    def _state(self) -> State:
+        return checkpoints.state_of(self.network, self.average, self.optimiser, dict(self.source.state()))
+
+    @property
+    def _kept(self) -> str:
+        return f"; {self.path} holds the last good state" if self.path and self.path.is_file() else ""
 
 
-def _row(row: dict[str, float]) -> tuple[str, dict[str, float]]:
-    return ", ".join(f"{key} {value:.5g}" for key, value in row.items() if key not in ("step", "rate")), row
+def dead_channels(network: nn.Module) -> dict[str, int]:
+    """How many output channels of each convolution had no gradient at all in the last step, of those that have such; and their sum."""
+    found = {}
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.weight.grad is not None:
+            rows = layer.weight.grad.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else layer.weight.grad
+            if dead := int((rows.flatten(1).abs().amax(1) == 0).sum()):
+                found[f"dead {name}"] = dead
+    return {"dead": sum(found.values()), **found}
 
 
-def _schedule(step: int, steps: int) -> float:
-    rise = max(1, round(WARM_UP * steps))
-    return min(1.0, (step + 1) / rise) * 0.5 * (1 + math.cos(math.pi * step / steps))
+def _told(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {row[key]:.5g}" for key in ("loss", "psnr", "training_psnr", "middle", "worst", "dead") if key in row)
 
 
 def _ahead(batch: Callable[[int], Any], first: int, last: int) -> Iterator[tuple[int, Any]]:
@@ -193,52 +297,6 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="c2b-learn")
 
 
-def _copy(network: nn.Module) -> nn.Module:
-    from copy import deepcopy
-
-    return deepcopy(network).requires_grad_(False)
-
-
 @torch.no_grad()
 def _approach(average: nn.Module, network: nn.Module, decay: float) -> None:
     torch._foreach_lerp_(list(average.parameters()), [p.detach() for p in network.parameters()], 1 - decay)
-
-
-def _keep(
-    path: Path,
-    run: Mapping[str, Any],
-    step: int,
-    network: nn.Module,
-    average: nn.Module,
-    optimiser: torch.optim.Adam,
-    source: Source,
-) -> None:
-    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
-    tensors |= {f"source.{name}": value for name, value in source.state().items()}
-    for number, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"adam.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
-    arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
-    weight_file.write(path, arrays, {"method": "checkpoint", "run": run, "step": step})
-
-
-def _resume(
-    path: Path, run: Mapping[str, Any], network: nn.Module, average: nn.Module, optimiser: torch.optim.Adam, source: Source
-) -> int:
-    """Put a kept run back; returns the number of steps done."""
-    arrays, document = weight_file.read(path, "checkpoint")
-    if document.get("run") != json.loads(json.dumps(run)):
-        raise Refusal(f"{path} is a checkpoint of another run; go on with the settings of that one, or remove it")
-    parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "adam": {}, "source": {}}
-    for name, array in arrays.items():
-        kind, _, rest = name.partition(".")
-        parts[kind][rest] = torch.from_numpy(np.array(array))
-    network.load_state_dict(parts["network"])
-    average.load_state_dict(parts["average"])
-    source.restore(parts["source"])
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in parts["adam"].items():
-        number, _, key = name.partition(".")
-        state.setdefault(int(number), {})[key] = tensor
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    return int(document["step"])

@@ -1,4 +1,4 @@
-"""What a training run makes small."""
+"""Training losses."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ from torch import Tensor
 
 from recon.training.light import encode
 
-#: A mean square of this much is as good as none.
+#: Mean square below which the root is not taken: its slope would have no bound.
 LEAST_SQUARE = 1e-6
 
 
 @dataclass(frozen=True)
 class Loss:
-    """The error, and what may be added to it.
+    """Error of the estimates, and total variation of the last one.
 
     Parameters
     ----------
     variation : float
-        Weight of the total variation of the result, mean |x[i + 2] - x[i]| along rows and columns; the published pair network has
-        0.1 (Anupama, Prasan, Mitra, ICPR 2020).
+        Weight of the total variation. The pair paper has 0.1, with differences of neighbours (Anupama, Shedligeri, Pal, Mitra, ICPR
+        2020).
+    variation_step : int
+        Pixels between the differences: 2 are the central differences of a follow-up to the paper, about twice as large.
     stages : float
-        Weight of the estimate before the last, of the one before that its square, and so on.
+        Deep supervision: the k-th estimate from the end is weighted by ``stages**k``.
     error : str
-        ``absolute``: its mean. ``rms``: the root of the mean square of each video, mean over videos.
+        ``absolute``: mean absolute error. ``rms``: root mean square of each video, mean over videos.
     response : str
         ``none``, or ``srgb``: errors are measured after that encoding, as noisy tables are scored.
     """
 
     variation: float = 0.0
+    variation_step: int = 2
     stages: float = 0.3
     error: str = "absolute"
     response: str = "none"
@@ -41,7 +44,9 @@ class Loss:
         for age, estimate in enumerate(reversed(estimates)):
             if weight := self.stages**age:
                 total = total + weight * self._error(encode(estimate, self.response) - truth)
-        return total + self.variation * total_variation(estimates[-1].float()) if self.variation else total
+        if self.variation:
+            total = total + self.variation * total_variation(estimates[-1].float(), self.variation_step)
+        return total
 
     def _error(self, difference: Tensor) -> Tensor:
         if self.error == "absolute":
@@ -49,6 +54,7 @@ class Loss:
         return (difference.square().mean((1, 2, 3)) + LEAST_SQUARE).sqrt().mean()
 
 
-def total_variation(video: Tensor) -> Tensor:
-    """Mean absolute central difference (step 2) along rows, plus the same along columns, of (..., H, W)."""
-    return (video[..., 2:, :] - video[..., :-2, :]).abs().mean() + (video[..., 2:] - video[..., :-2]).abs().mean()
+def total_variation(video: Tensor, step: int = 2) -> Tensor:
+    """Mean absolute difference of pixels ``step`` apart along rows, plus the same along columns, of (..., H, W)."""
+    down, across = video[..., step:, :] - video[..., :-step, :], video[..., step:] - video[..., :-step]
+    return down.abs().mean() + across.abs().mean()

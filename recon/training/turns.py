@@ -1,4 +1,4 @@
-"""Captures on their way through the turns of an unfolded network, so that it learns from the errors that its own turns leave.
+"""On-policy training: captures go through the turns of an unfolded network, which learns from the errors that its own turns leave.
 
 To unroll all turns of a capture for each step is to learn sixteen times from the same frames. Here many captures are under way at
 once: each step takes a few of them, at turns far apart, one turn further, learns from that turn alone and puts them back. One that has
@@ -13,7 +13,8 @@ S. Ross, G. Gordon, D. Bagnell, A reduction of imitation learning to no-regret o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -21,8 +22,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from recon.learned.network import device
 from recon.networks.mask_unfolding import MaskUnfolding, UnderWay
 from recon.training.batches import Batch, Batches
+from sensors.refusal import Refusal
 
 #: So many captures are taken one turn further by each step.
 TAKEN = 4
@@ -49,20 +52,43 @@ class Turns:
     ----------
     batches : Batches
         Where captures come from.
-    stages : int
-        Turns of the network.
+    network : MaskUnfolding
+    new : bool
+        The network has no weights yet.
+    error : callable, (estimates, truth) -> Tensor
+    autocast : callable
+        The context in which the network is run.
+
+    Raises
+    ------
+    Refusal
+        If clips are to have several sizes.
     """
 
-    def __init__(self, batches: Batches, stages: int) -> None:
+    def __init__(
+        self,
+        batches: Batches,
+        network: MaskUnfolding,
+        *,
+        new: bool,
+        error: Callable[[list[Tensor], Tensor], Tensor],
+        autocast: Callable[[], Any] = nullcontext,
+    ) -> None:
+        settings = batches.settings
+        if settings.first_crop or settings.last_crop:
+            raise Refusal("a network for masks takes its captures from turn to turn in one size; leave first_crop and last_crop out")
         self.batches = batches
-        self.stages = stages
-        self.warm_up = 0 if batches.method.weights else round(WARM_UP * batches.method.steps / stages)  # rounds
+        self.stages = network.settings["stages"]
+        self.error = error
+        self.autocast = autocast
+        self.schedule = batches.schedule
+        self.white_rounds = round(WARM_UP * settings.steps / self.stages) if new else 0
         self._captured: dict[int, tuple[int, Batch]] = {}
         self._ways: dict[int, UnderWay] = {}
 
-    def batch(self, number: int) -> list[Visit]:
+    def batch(self, step: int) -> list[Visit]:
         """What is taken one turn further in that step."""
-        this_round, first = divmod(number, self.stages)
+        this_round, first = divmod(step, self.stages)
         visits = []
         for part in range(TAKEN):
             place = first * TAKEN + part
@@ -70,42 +96,50 @@ class Turns:
             generation = (this_round + offset) // self.stages
             begun = max(generation * self.stages - offset, 0)
             batch = self._capture(place, generation * self.stages * TAKEN + place)
-            visits.append(Visit(number, place, batch, this_round - begun, begun < self.warm_up))
+            visits.append(Visit(step, place, batch, this_round - begun, begun < self.white_rounds))
         return visits
 
-    def estimates(self, network: nn.Module, visit: Visit) -> tuple[list[Tensor], Tensor]:
-        """The estimate of that turn, or the truth cleaned from white noise; and the truth."""
-        truth, start, charge, variance, exposure = visit.batch
+    def loss(self, network: nn.Module, visit: Visit) -> Tensor:
+        """Of the estimate of that turn, or of the truth cleaned from white noise."""
+        with self.autocast():
+            estimate = self.estimate(network, visit)
+        return self.error([estimate], visit.batch.truth)
+
+    def estimate(self, network: nn.Module, visit: Visit) -> Tensor:
+        """The next estimate of a capture, which then stands one turn further."""
+        truth, (start, charge, variance, exposure) = visit.batch
         net = cast(MaskUnfolding, network)
         if visit.turn == 0:
-            self._ways[visit.place] = UnderWay(*[truth if visit.white else start] * 3)
+            begun = truth if visit.white else cast(Tensor, start)
+            self._ways[visit.place] = UnderWay(begun, begun, begun)
         way = self._ways[visit.place]
         if not visit.white:
-            return [net.turn(way, charge, exposure, variance)], truth
-        rng = np.random.default_rng((self.batches.method.seed, visit.step, visit.place))
+            return net.turn(way, charge, exposure, variance)
+        rng = np.random.default_rng((self.batches.settings.seed, visit.step, visit.place))
         sigma = np.exp(rng.uniform(np.log(FAINT), np.log(STRONG), len(truth))).astype(np.float32)
         noise = sigma[:, None, None, None] * rng.standard_normal(truth.shape, np.float32)
-        return [net.clean(truth + torch.from_numpy(noise).to(truth), torch.from_numpy(sigma).to(truth), way)], truth
-
-    def validate(self, network: nn.Module) -> dict[str, float]:
-        """As `Batches.validate`."""
-        return self.batches.validate(network)
+        return net.clean(truth + torch.from_numpy(noise).to(truth), torch.from_numpy(sigma).to(truth), way)
 
     def state(self) -> dict[str, Tensor]:
-        """What is under way; the captures themselves come again by their number."""
+        """What is under way, and how long white noise is learnt from; the captures themselves come again by their number."""
         fields = ("x", "z", "guide")
         state = {f"{place}.{field}": getattr(way, field) for place, way in self._ways.items() for field in fields}
-        return state | {f"{place}.turn": torch.tensor(way.turn) for place, way in self._ways.items()}
+        state |= {f"{place}.turn": torch.tensor(way.turn) for place, way in self._ways.items()}
+        return state | {"white_rounds": torch.tensor(self.white_rounds)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Put it back."""
         places: dict[int, dict[str, Any]] = {}
+        self.white_rounds = int(state["white_rounds"])
         for name, value in state.items():
             place, _, field = name.partition(".")
-            places.setdefault(int(place), {})[field] = int(value) if field == "turn" else value.to(self.batches.device)
+            if field:
+                places.setdefault(int(place), {})[field] = int(value) if field == "turn" else value.to(device())
         self._ways = {place: UnderWay(**fields) for place, fields in places.items()}
 
     def _capture(self, place: int, number: int) -> Batch:
         if self._captured.get(place, (-1,))[0] != number:
-            self._captured[place] = number, self.batches.drawn(number, max(1, self.batches.method.batch // TAKEN))
+            settings = self.batches.settings
+            count = max(1, settings.batch // TAKEN)
+            self._captured[place] = number, self.batches.drawn(number, settings.crop, count, number * count)
         return self._captured[place][1]

@@ -10,7 +10,8 @@ import torch
 import recon
 import sensors
 from c2b import codes, scenes
-from recon.learned import Unfolding, exposure_of
+from recon.learned.network import exposure_of
+from recon.learned.unfolding import Unfolding
 from recon.metrics import psnr
 from recon.networks.space_to_depth import fold, unfold
 from tests.benchmarks.interleaved import Ratio, compare

@@ -1,0 +1,265 @@
+"""A training as one says it in words: what is trained, on what, for which camera; begun, or gone on with from its checkpoint."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sensors.refusal import Refusal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from c2b.training_clips import Progress
+    from c2b.training_log import TrainingLog
+    from recon.reconstructor import Reconstructor
+    from sensors.sensor import Sensor
+
+#: Light levels between the two of ``light``.
+LEVELS = 16
+
+
+@dataclass(frozen=True)
+class Training:
+    """What ``c2b train`` is told; see there for what each word means."""
+
+    method: str
+    weights: Path
+    videos: Sequence[Path] = ()
+    stills: Sequence[Path] = ()
+    held: Sequence[Path] | None = None
+    sensor: Sequence[str] = ("two-bucket",)
+    code: Sequence[str] = ("impulse",)
+    readout: Sequence[str | None] = (None,)
+    light: str = ""
+    preset: str = ""
+    seed: int = 0
+    channels: str = "luma"
+    linearize: str | None = None
+    white: float | None = None
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the run is kept."""
+        return self.weights.with_suffix(".checkpoint.safetensors")
+
+    @property
+    def log(self) -> Path:
+        """A row for each validation."""
+        return self.weights.with_suffix(".log.csv")
+
+    def prepared(self, progress: Progress | None = None) -> Prepared:
+        """Everything read and made.
+
+        Raises
+        ------
+        Refusal
+            If a word is wrong, a file cannot be read, or the weights cannot be written where they should be.
+        """
+        from c2b.training_clips import read_clips
+
+        if self.weights.suffix != ".safetensors":
+            raise Refusal(f"weights are called NAME.safetensors, not {self.weights.name}")
+        if not self.weights.parent.is_dir() or self.weights.is_dir():
+            folder = f"the folder {self.weights.parent} does not exist"
+            why = "a folder of that name is in the way" if self.weights.is_dir() else folder
+            raise Refusal(f"cannot write {self.weights}: {why}")
+        learner, label = _learner(self.method, self.preset, self.seed)
+        sensors, named = self._sensors(learner)
+        given: dict[str, Any] = {}
+        if self.held is not None:
+            given["held"] = read_clips(_watched(learner, label, self.held), linearize=self.linearize)
+        clips = read_clips(
+            self.videos, self.stills, linearize=self.linearize, white=self.white, channels=self.channels, progress=progress
+        )
+        if not clips:
+            raise Refusal("nothing to learn from; give --videos FOLDER, --stills FOLDER or both")
+        facts = {"clips": len(clips), "frames": sum(map(len, clips)), "light": self.light, "linearize": self.linearize or ""}
+        card = {"trained": label, **named, **facts}
+        return Prepared(self, learner, label, {**given, "clips": clips, "sensors": sensors}, card)
+
+    def _sensors(self, learner: Reconstructor) -> tuple[Sensor | Callable[[np.random.Generator], Sensor], dict[str, Any]]:
+        from itertools import product
+
+        from c2b.commands import make_sensor
+
+        made = [make_sensor(*words, "mono") for words in product(self.sensor, self.code, self.readout)]
+        chips, named = [chip for chip, _ in made], _named([record for _, record in made])
+        if len({chip.frames for chip in chips}) > 1 and not all(learner.learns_any_length(chip) for chip in chips):
+            lengths = ", ".join(map(str, dict.fromkeys(chip.frames for chip in chips)))
+            raise Refusal(
+                f"codes of {lengths} frames; needed: one length for all, unless unfolding learns from full-resolution masks"
+            )
+        groups = [under_light(self.light, chip) for chip in chips] if self.light else [[chip] for chip in chips]
+        if self.light and all(chip.readout.ideal for chip in chips):
+            raise Refusal("--light needs a readout in electrons: a preset as the sensor, or --readout electrons:...")
+        return drawn_from(groups), named
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A training with its method and its data."""
+
+    training: Training
+    learner: Reconstructor
+    label: str
+    given: Mapping[str, Any]
+    card: Mapping[str, Any]
+
+    def run(self, log: TrainingLog, report: Callable[..., None], stop: Callable[[], bool]) -> float:
+        """Train, or go on; returns the seconds of processor time that this took.
+
+        Raises
+        ------
+        Refusal
+            If the checkpoint is of another run, or the training fails.
+        """
+        began = time.process_time()
+
+        def told(done: int, total: int, said: str = "", row: Mapping[str, Any] | None = None) -> None:
+            if row:
+                log.add(row)
+            report(done, total, said, row)
+
+        self.learner.fit(**self.given, report=told, checkpoint=self.training.checkpoint, stop=stop)
+        return time.process_time() - began
+
+    def save(self, weights: Path, **facts: Any) -> None:
+        """Write the weights as they are now, with all that is known of them."""
+        self.learner.save(weights, {**self.card, "settings": self.learner.settings(), **facts})
+
+
+class Stop:
+    """Asked again and again whether to stop: when the time is over, or once a signal has come (Ctrl-C, the end of a session).
+
+    Parameters
+    ----------
+    hours : float
+        Time to go on for.
+
+    Attributes
+    ----------
+    stopped : bool
+        Whether it has said yes.
+    signalled : bool
+        Whether that was for a signal.
+    """
+
+    def __init__(self, hours: float = float("inf")) -> None:
+        self.until = time.monotonic() + 3600 * hours
+        self.stopped = self.signalled = False
+
+    def __call__(self) -> bool:
+        self.stopped = self.stopped or self.signalled or time.monotonic() >= self.until
+        return self.stopped
+
+    @contextmanager
+    def listening(self) -> Iterator[Stop]:
+        """Take the first signal as a wish to stop after this step; a second one stops at once, as ever."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def heard(number: int, frame: Any) -> None:
+            if self.signalled or before[number] is signal.SIG_IGN:
+                if number == signal.SIGINT and before[number] is not signal.SIG_IGN:
+                    raise KeyboardInterrupt
+                return
+            self.signalled = True
+
+        for number in before:
+            signal.signal(number, heard)
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a lock beside a file, so that no second program writes it.
+
+    Raises
+    ------
+    Refusal
+        If another program holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        with FileLock(lock, timeout=0):
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+    except Timeout:
+        raise Refusal(f"{path} is being written by another c2b train; wait for it, or give the weights another name") from None
+
+
+def drawn_from(groups: list[list[Sensor]]) -> Sensor | Callable[[np.random.Generator], Sensor]:
+    """One sensor of one group, each group as often as another."""
+    if sum(map(len, groups)) == 1:
+        return groups[0][0]
+
+    def draw(rng: np.random.Generator) -> Sensor:
+        group = groups[rng.integers(len(groups))]
+        return group[rng.integers(len(group))]
+
+    return draw
+
+
+def under_light(light: str, chip: Sensor) -> list[Sensor]:
+    """The sensor at light levels in a range such as ``10:1600``; alone if its readout is ideal."""
+    import numpy as np
+
+    try:
+        low, high = (float(edge) for edge in light.split(":"))
+        if not 0 < low <= high < np.inf:
+            raise ValueError
+    except ValueError:
+        raise Refusal(f"--light {light} is not a range of electrons at white such as 10:1600") from None
+    if chip.readout.ideal:
+        return [chip]
+    return [replace(chip, readout=replace(chip.readout, white=level)) for level in np.geomspace(low, high, LEVELS)]
+
+
+def _learner(method: str, preset: str, seed: int) -> tuple[Reconstructor, str]:
+    """The untrained method and its full name; a setting in the name goes before the preset."""
+    import recon
+    from recon.reconstructor import Reconstructor
+    from sensors import spec
+
+    name, words = spec.parse(method)
+    if spec.find(recon.METHODS, "method", name).fit is Reconstructor.fit:
+        able = [one for one in recon.METHODS if spec.find(recon.METHODS, "method", one).fit is not Reconstructor.fit]
+        raise Refusal(f"{name} learns nothing; what does: {', '.join(able)}")
+    bundles = getattr(spec.find(recon.METHODS, "method", name), "presets", {})
+    if preset and preset not in bundles:
+        raise Refusal(spec.unknown(f"preset of {name}", preset, bundles))
+    label = spec.write(name, {**bundles.get(preset, {}), "seed": seed, **words})
+    return recon.make(label), label
+
+
+def _watched(learner: Reconstructor, label: str, held: Sequence[Path]) -> Sequence[Path]:
+    import inspect
+
+    if "held" not in inspect.signature(learner.fit).parameters:
+        raise Refusal(f"{label} has no use for --held: it learns from all clips to the end")
+    return held
+
+
+def _named(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the captures should remember, each different word of several once."""
+    words = {
+        key: " ".join(dict.fromkeys(record[key] for record in records)) for key in ("sensor_spec", "code_spec", "readout_spec")
+    }
+    return {**records[0], **words}

@@ -1,0 +1,11 @@
+"""Networks behind the verbs of every method; `recon.networks` says what they are, `recon.training` how they learn.
+
+method.py               the contract: weights that know what they were trained for, training, reconstruction
+network.py              what a network says of itself, and what it is given
+padding.py              frames of any size for networks that take multiples of a cell
+output_check.py         which outputs of a trained network never change, and how its frames compare
+unfolding.py            ours: chooses between its two
+tile_unfolding.py       ours for a code that repeats every few pixels
+mask_unfolding.py       ours for full-resolution masks
+coded_blurred_pair.py   the published network for a coded and a blurred image, and its two baselines
+"""
