@@ -134,13 +134,16 @@ def _kept(checkpoint: Path) -> str:
 
 
 def _run_queue(path: Path, stop: Stop) -> None:
-    from c2b.commands import table
+    from c2b.commands import counted, table
     from c2b.training_queue import TrainingQueue
+    from sensors.refusal import Refusal
 
     queue = TrainingQueue.read(path)
     with _reporting() as report, stop.listening():
         queue.run(report, stop)
     table(*queue.table(), str(queue.folder))
+    if failed := [f"{name}: {state}" for name, state in queue.states.items() if state.startswith("failed")]:
+        raise Refusal(f"{len(failed)} of {counted(len(queue.trainings), 'training')} could not be run; {'; '.join(failed)}")
     if stop.signalled:
         raise KeyboardInterrupt("every training is kept, and the same command goes on")
 
