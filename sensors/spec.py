@@ -221,4 +221,4 @@ def _text(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     text = str(value)
-    return f'"{text}"' if re.search(r"[,\[\]]", text) and not re.fullmatch(r"\[[^\[\]]*\]", text) else text
+    return f'"{text}"' if re.search(r"[,\[\]]", text) and not re.fullmatch(r"""\[[^\[\]]*\]|"[^"]*"|'[^']*'""", text) else text

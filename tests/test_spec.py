@@ -59,6 +59,8 @@ def test_a_malformed_name_is_refused_in_one_line(text):
 
 @pytest.mark.parametrize("settings", [{}, {"a": 1}, {"a": (1, 2), "b": None}, {"a": True, "b": "x,y"}, {"a": 0.125, "b": "word"}])
 def test_what_is_written_is_read_back(settings):
+    again = spec.write("name", spec.parse(spec.write("name", settings))[1])
+    assert again == spec.write("name", settings)  # also from text, as a label is made of words
     name, read = spec.parse(spec.write("name", settings))
     assert name == "name"
     assert spec.write(name, {k: v.strip('"') for k, v in read.items() if not v.startswith("[")}) == spec.write(
