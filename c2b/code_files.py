@@ -13,7 +13,8 @@ suffix  content
 .bmp    the same, or a mask stack of a camera of `CAMERAS`, known by its size
 ======  =========================================================================================
 
-Integer pictures and arrays are divided by their largest value, so that 0/255 masks are 0/1 codes.
+Integer pictures and arrays are divided by their largest value, so that 0/255 masks are 0/1 codes; so are floats that are nothing but
+0 and 255, as MATLAB stores them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from numpy.typing import NDArray
 
 from c2b.atomic_file import atomic_file
 from sensors.refusal import Refusal
+
+#: An open pixel of a mask that is stored like an 8 bit picture.
+WHITE = 255
 
 #: Bytes that a compressed code file may unpack to: 640x480 pixels, 200 sub-exposures.
 LARGEST = 1 << 26
@@ -114,7 +118,7 @@ def _as_code(array: NDArray, path: Path) -> NDArray:
     if not np.isfinite(array).all() or array.min() < 0:
         raise Refusal(f"{path} holds values that are negative or not finite; a code lies in [0, 1]")
     largest = array.max()
-    if array.dtype.kind in "ui" and largest > 1:
+    if (array.dtype.kind in "ui" and largest > 1) or (largest == WHITE and bool(((array == 0) | (array == WHITE)).all())):
         array = array / np.float32(largest)
     if array.max() > 1:
         raise Refusal(f"{path} holds values up to {largest:g}; a code lies in [0, 1]")
@@ -142,7 +146,8 @@ def _mat(path: Path) -> NDArray:
     shapes = mat_file.contents(path)
     name = next((name for name in ("mask", "mask_bayer") if len(shapes.get(name, ())) == 3), "")
     if not name:
-        raise Refusal(f"{path} holds {', '.join(shapes) or 'nothing'}; needed: mask (H, W, T)")
+        seen = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
+        raise Refusal(f"{path} holds {seen or 'nothing'}; needed: mask (H, W, T)")
     return np.ascontiguousarray(mat_file.arrays(path, (name,))[name].transpose(2, 0, 1))
 
 

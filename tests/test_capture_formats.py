@@ -411,6 +411,19 @@ def test_masks_are_read_from_hdf5(tmp_path):
     assert np.array_equal(codes.make(str(tmp_path / "a.h5")), mask(grey=True))
 
 
+def test_a_mask_stored_as_0_and_255_is_a_binary_code(tmp_path):
+    for scaled in (mask() * 255.0, mask() * np.float32(255), mask() * np.uint8(255)):
+        savemat(tmp_path / "m.mat", {"mask": last(scaled)})
+        found = code_files.read_code(tmp_path / "m.mat")
+        assert np.array_equal(found, mask()) and found.dtype == np.uint8
+    savemat(tmp_path / "m.mat", {"mask": last(mask() * 254.5)})
+    with pytest.raises(Refusal, match=r"values up to 254\.5"):
+        code_files.read_code(tmp_path / "m.mat")
+    savemat(tmp_path / "m.mat", {"mask": last(mask())[..., 0]})
+    with pytest.raises(Refusal, match=r"holds mask 12x20; needed: mask \(H, W, T\)"):
+        code_files.read_code(tmp_path / "m.mat")
+
+
 # DNG -------------------------------------------------------------------------------------------------------------------------
 
 
