@@ -3,6 +3,7 @@
 What a user holds in hand; `sensors` has the physics, `recon` the inversions::
 
     codes.py code_files.py   codes by name and from files
+    masks.py                 masks told apart: moving, independent, neither
     video/                   high-speed video in and out, one file per format
     scenes/                  procedural scenes with a known answer
     captures/                capture files, one file per format

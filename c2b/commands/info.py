@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from c2b.video.recording import Recording
 
 #: Side in pixels up to which frames may be the tile of a code.
@@ -77,7 +79,15 @@ def _facts(file: str) -> dict[str, Any]:
         except Refusal:
             if (code := a_code(file, perhaps_video=True)) is None:
                 raise
-    return {"kind": "code", "shape": list(code.shape), "dtype": code.dtype.name, "light": round(float(code.mean()), 4)}
+    return _code_facts(code)
+
+
+def _code_facts(code: NDArray) -> dict[str, Any]:
+    from c2b.masks import TILE, describe
+
+    told = describe(code)
+    facts = {"kind": "code", "shape": list(code.shape), "dtype": code.dtype.name, "light": told["open"], "sha256": told["sha256"]}
+    return facts if told["kind"] == TILE else {**facts, "mask": told["kind"]}
 
 
 def _is_like_a_code(file: str, recording: Recording) -> bool:
