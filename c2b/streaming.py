@@ -117,6 +117,7 @@ class Reconstruction(Recording):
             "readout_spec",
             "provenance",
             "seed",
+            "mask",
             "mask_registration",
         )
         self.record = {"method": name, **{key: capture.record[key] for key in kept if key in capture.record}}

@@ -4,6 +4,7 @@ document      what every exact format holds beside its arrays: sensor, readout, 
 ome_tiff npz hdf5           everything, bit for bit
 bucket_png                  pairs of PNG, as the Toronto laboratory writes them
 sci_mat mat_file mat_v5     the MATLAB files of snapshot compressive imaging
+true_frames                 a measurement against the true frames in its file, and anew under another mask
 dng                         one bucket of one exposure, for photographers
 plain_stack                 .npy and .tif stacks of a calibration bench
 bucket unit                 one bucket of several; the white of a measurement that nobody calibrated
@@ -65,7 +66,7 @@ def read_capture(path: str | Path, *, verify: bool = True, code: ArrayLike | Non
     code : array_like, (T, p, q), optional
         The code of a file that holds none, or not the right one (``sci-mat``, ``bucket-png``).
     **how
-        Further parameters of the format's ``read``, such as ``swap`` of ``bucket-png``.
+        Further parameters of the format's ``read``, such as ``swap`` of ``bucket-png`` and ``from_orig`` of ``sci-mat``.
 
     Raises
     ------

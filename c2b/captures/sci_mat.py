@@ -5,7 +5,7 @@ name in the file          axes        becomes
 ========================  ==========  ==================================================================
 meas, meas_bayer, meas*   (H, W, N)   images (N, 1, H, W), in the type they are stored in
 mask, mask_bayer, *mask   (H, W, T)   the code (T, H, W) of a coded pixel; grey (calibrated) masks too
-orig, orig_bayer          (H, W, NT)  the true frames; ``c2b.video.sci_scene`` opens them as video
+orig, orig_bayer          (H, W, NT)  the true frames; ``c2b.video.sci_scene`` opens them as video, `true_frames` measures them anew
 white                     1           what one white sub-exposure adds to ``meas`` (this program writes it)
 ========================  ==========  ==================================================================
 
@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.atomic_file import atomic_file
-from c2b.captures import CodeMissing, mat_file, unit
+from c2b.captures import CodeMissing, mat_file, true_frames, unit
 from c2b.captures.bucket import light_of
+from c2b.masks import describe
 from sensors.capture import Capture
 from sensors.coded_pixel import CodedPixel
 from sensors.refusal import Refusal
@@ -67,8 +68,10 @@ class SciMat:
         return {"format": f"SCI .mat, version {version}", **{name: "x".join(map(str, shape)) for name, shape in shapes.items()}}
 
     @staticmethod
-    def read(path: Path, *, verify: bool = True, code: NDArray | None = None) -> Capture:
-        """The measurements as a capture of a coded pixel with ideal readout.
+    def read(
+        path: Path, *, verify: bool = True, code: NDArray | None = None, from_orig: bool = False, check: bool = True
+    ) -> Capture:
+        """The measurements as a capture of a coded pixel with ideal readout; its record says under which ``mask``.
 
         Parameters
         ----------
@@ -77,36 +80,46 @@ class SciMat:
             Nothing: such files carry no hashes.
         code : array_like, (T, p, q), optional
             In place of the mask of the file, or where it has none.
+        from_orig : bool
+            Take the measurements anew from the true frames, as the tables of the benchmark do, instead of those stored.
+        check : bool
+            Refuse a code that does not explain the stored measurements, where the file has the true frames.
 
         Raises
         ------
         Refusal
-            If there is no measurement, or neither mask nor code.
+            If there is no measurement, neither mask nor code, no true frames where they are asked for, or a code that the
+            measurements were not taken with.
         """
         shapes = mat_file.contents(path)
-        pairs = _pairs(shapes, path)
-        if code is None and None in pairs.values():
-            seen = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
-            raise CodeMissing(f"{path} holds {seen} and no mask; name the code it was taken with: --code FILE")
-        masks = tuple(dict.fromkeys(mask for mask in pairs.values() if mask)) if code is None else ()
-        extra = tuple(name for name in (original(shapes), "white") if name in shapes)
-        found = mat_file.arrays(path, (*pairs, *masks, *extra))
+        pairs, orig, given = _pairs(shapes, path), original(shapes), code is not None
+        own = tuple(dict.fromkeys(mask for mask in pairs.values() if mask))
+        if not given and None in pairs.values():
+            raise CodeMissing(f"{path} holds {_seen(shapes)} and no mask; name the code it was taken with: --code FILE")
+        if from_orig and orig is None:
+            raise Refusal(f"{path} holds {', '.join(shapes)}, but no orig (H, W, NT), from which meas could be taken anew")
+        used = () if given else own
+        found = mat_file.arrays(path, (*pairs, *used, *(name for name in (orig, "white") if name in shapes)))
         images = np.concatenate([_pages(found[name], name, path) for name in pairs])[:, None]
-        scale = 1.0
+        scale, meas, truth = 1.0, "as stored", found.get(orig or "")
         if code is None:
-            code, scale = _code([_pages(found[mask], mask, path) for mask in masks], [*pairs], images, path)
+            code, scale = _code([_pages(found[mask], mask, path) for mask in used], [*pairs], images, path)
         sensor = CodedPixel(code, colour=BAYER if any("_bayer" in name for name in pairs) else "mono")
+        if truth is not None and from_orig:
+            images, meas, scale = *_anew(truth, sensor, images, path), 1.0
+        elif given and truth is None:
+            meas = "as stored, not compared with this code for lack of orig"
+        elif truth is not None and given and check:
+            masks = mat_file.arrays(path, own)
+            meas = _checked(images, truth, sensor, found, {name: _pages(masks[name], name, path) for name in own}, path)
         record: dict[str, Any] = {
             "convention": CONVENTION,
             "response": "none",
-            "source": {"path": str(path), "variables": [*pairs, *masks]},
+            "source": {"path": str(path), "variables": [*((orig,) if from_orig else pairs), *used]},
+            "mask": {**({} if given else {"file": path.name}), **describe(sensor.code), "meas": meas},
         }
-        truth = found.get(original(shapes) or "")
         record |= _unit(images, sensor, truth, found.get("white"), scale)
-        if truth is not None and truth.shape[-1] == len(images) * sensor.frames:
-            record["frame_index"] = np.arange(len(images) * sensor.frames).reshape(len(images), -1).tolist()
-            record["crop"] = [0, 0, *images.shape[2:]]
-        return Capture(images, sensor, record)
+        return Capture(images, sensor, record | _place(images, sensor, truth, from_orig))
 
     @classmethod
     def write(
@@ -199,6 +212,61 @@ def _code(masks: list[NDArray], names: list[str], images: NDArray, path: Path) -
     scale = max(1.0, *(float(mask.max()) for mask in masks))
     code = masks[0] if len(masks) == 1 else np.stack(masks)
     return (code if scale == 1 else (code / scale).astype(np.float32)), scale
+
+
+def _seen(shapes: Shapes) -> str:
+    return ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
+
+
+def _anew(truth: NDArray, sensor: Sensor, images: NDArray, path: Path) -> tuple[NDArray, str]:
+    """The measurements taken anew, and how that is said."""
+    frames = true_frames.frames_of(truth)
+    if frames.shape[1:3] != images.shape[2:4]:
+        size, taken = ("x".join(map(str, shape)) for shape in (frames.shape[1:3], images.shape[2:4]))
+        raise Refusal(f"{path}: orig is {size} and meas {taken}; they must be of one size")
+    try:
+        capture = true_frames.taken_anew(frames, sensor)
+    except Refusal as reason:
+        shape = "x".join(map(str, sensor.code.shape))
+        raise Refusal(f"{path}: meas cannot be taken anew from orig under a code {shape} (T, H, W): {reason}") from None
+    used = len(capture) * sensor.frames
+    return capture.images, "taken anew from orig" + (f", frames {used}:{len(frames)} unused" if used < len(frames) else "")
+
+
+def _checked(
+    images: NDArray, truth: NDArray, sensor: Sensor, found: Mapping[str, NDArray], own: Mapping[str, NDArray], path: Path
+) -> str:
+    """How the stored measurements go with the code of the sensor; a Refusal if they were not taken with it.
+
+    ``own``: the masks in the file, (T, H, W).
+    """
+    frames = true_frames.frames_of(truth)
+    lengths = {len(mask) for mask in own.values()}
+    if lengths and sensor.frames not in lengths:
+        shape = "x".join(map(str, sensor.code.shape))
+        reason, off = f"the code is {shape} (T, H, W) and the mask in the file has {min(lengths)} frames", 1.0
+    else:
+        scale = unit.white_of_frames(frames) / float(_unit(images, sensor, truth, found.get("white"), 1.0)["white"])
+        rivals = {f"the {name} in the file": mask / max(1, mask.max()) for name, mask in own.items()}
+        try:
+            reason, off = true_frames.explained(images * scale, frames, sensor, rivals)
+        except Refusal as refusal:
+            reason, off = str(refusal), 1.0
+    if reason:
+        otherwise = ", or leave --code out to use the mask in the file" * bool(own)
+        raise Refusal(
+            f"{path}: its meas was not taken with this code: {reason}; "
+            f"use c2b reconstruct --protocol cacti to take meas anew from orig under it{otherwise}"
+        )
+    return "as stored" if off <= true_frames.ROUNDING else f"as stored, {off:.1%} off what this code makes of orig"
+
+
+def _place(images: NDArray, sensor: Sensor, truth: NDArray | None, from_orig: bool) -> dict[str, Any]:
+    """Which of the true frames each exposure saw, where they are at hand and their number fits."""
+    frames = len(images) * sensor.frames
+    if truth is None or not (from_orig or truth.shape[-1] == frames):
+        return {}
+    return {"frame_index": np.arange(frames).reshape(len(images), -1).tolist(), "crop": [0, 0, *images.shape[2:]]}
 
 
 def _unit(images: NDArray, sensor: Sensor, truth: NDArray | None, stated: NDArray | None, scale: float) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recon.reconstructor import Reconstructor
+    from sensors.capture import Capture
 
 
 def reconstruct(
@@ -21,6 +22,7 @@ def reconstruct(
     exposures: str = "",
     response: str | None = None,
     code: str = "",
+    protocol: Literal["cacti"] | None = None,
     calibrate_mask: bool = False,
     also: list[str] | None = None,
 ) -> None:
@@ -41,22 +43,24 @@ def reconstruct(
     response
         How .mkv, .mp4 and PNG are encoded: srgb, gamma:exponent=2.2, none. Default: as the source was.
     code
-        Of a capture that does not hold its own: a name or a file.
+        Of a capture that does not hold its own: a name or a file. An SCI .mat with its true frames takes the code that explains its
+        meas, or any with --protocol cacti.
+    protocol
+        cacti: take the meas of an SCI .mat anew from its orig under its own mask or that of --code, as the tables of the benchmark do.
     calibrate_mask
         Estimate first how the mask truly lies (shift, rotation, scale, blur, contrast) from the capture itself, and say it.
     also
         What else the method gives, such as variance=FILE for gmm or attention=FILE for pair: .npy, or .png of some exposures.
     """
     import recon
-    from c2b import codes
-    from c2b.captures import read_capture
+    from c2b import masks
     from c2b.commands import a_slice, apart, counted, progress
     from c2b.streaming import Reconstruction
     from c2b.video.writing import loss, write_video
     from sensors.refusal import Refusal
 
     apart(capture, video)
-    taken = read_capture(capture, code=codes.make(code) if code else None)
+    taken = _read(capture, code, protocol, check=not calibrate_mask)
     if part := a_slice("--exposures", exposures, len(taken)):
         if part.step not in (None, 1):
             raise Refusal(f"--exposures {exposures}: exposures are taken in a row, such as 0:10")
@@ -79,11 +83,35 @@ def reconstruct(
         f"{video}: {counted(len(made), 'frame')} of {made.height}x{made.width} from {counted(len(taken), 'exposure')} by {label}"
         f"{f'; {lost}' if lost else ''}"
     )
+    if "mask" in taken.record:
+        print(f"mask: {masks.text(taken.record['mask'])}")
     if "noise_gain" in solver.also:
         gain, of_open_shutter = solver.noise_gain(taken[:1])[0]  # type: ignore[attr-defined]
         print(f"noise gain {gain:.3g}; of a shutter open throughout {of_open_shutter:.3g}")
     for name, path in further:
         _write_map(getattr(solver, name)(taken), name, path, label)
+
+
+def _read(path: Path, code: str, protocol: str | None, *, check: bool) -> Capture:
+    """The capture; that of an SCI scene remembers the name of its code."""
+    from dataclasses import replace
+
+    from c2b import codes, masks
+    from c2b.captures import format_of, read_capture
+    from sensors.refusal import Refusal
+
+    scene = path.is_file() and getattr(format_of(path), "holds_video", False)
+    if protocol and path.exists() and not scene:
+        raise Refusal(f"{path} is no SCI scene; --protocol {protocol} takes meas anew from the orig of such a .mat")
+    how = {"from_orig": protocol is not None, "check": check} if scene else {}
+    given = codes.make(code) if code else None
+    taken = read_capture(path, code=given, **how)
+    if not scene or given is None:
+        return taken
+    height, width = taken.images.shape[2:4]
+    if reason := masks.too_small(code, given, (height, width)):
+        raise Refusal(reason)
+    return replace(taken, record={**taken.record, "mask": {"file": code, **taken.record["mask"]}})
 
 
 def _further(words: list[str], solver: Reconstructor, label: str, video: str) -> list[tuple[str, Path]]:

@@ -41,7 +41,8 @@ def score(
     order
         best: the better of forward and reversed order, since blur does not tell the direction of time.
     protocol
-        codedblurred: as the pair paper (luma, 1200x720 Lanczos, SSIM at ranges 1 and 2). cacti: as the SCI benchmark.
+        codedblurred: as the pair paper (luma, 1200x720 Lanczos, SSIM at ranges 1 and 2). cacti: as the SCI benchmark (mean over frames,
+        not clipped); says under which mask the measurement was taken.
     psnr
         Of the whole volume, or mean over frames.
     window
@@ -55,6 +56,7 @@ def score(
     no_clip
         Compare values outside of the data range as they are, instead of clipping them.
     """
+    from c2b import masks
     from c2b.alignment import matched, seen_white
     from c2b.commands import open_video
     from recon import metrics
@@ -77,4 +79,9 @@ def score(
     result.conventions["channels"] = "rgb" if ours.ndim == 5 else "luma"
     if ours.ndim == 5 and source.colour != "rgb":
         result.conventions["truth"] = f"demosaicked {source.colour}" if source.colour != "mono" else "grey"
+    mask = made.record.get("mask")
+    if mask is not None or protocol == "cacti":
+        result.conventions["mask"] = mask or made.record.get("code_spec")
     print(result.to_json() if json else result.line())
+    if "mask" in result.conventions and not json:
+        print(f"mask: {masks.text(result.conventions['mask'] or 'unknown, the video has no record of it')}")

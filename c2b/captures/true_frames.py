@@ -1,0 +1,131 @@
+"""The true frames beside a measurement: the measurement anew under any mask, and whether a mask explains the stored one.
+
+======  =====================================================================  ================================
+symbol  meaning                                                                shape, unit
+======  =====================================================================  ================================
+x       the true frames                                                        (NT, H, W), as stored
+y       the stored measurement                                                 (N, 1, H, W), in the unit of x
+A x     the measurement that the mask makes of them                            the same
+U x     the one of a mask that lets the mean of A through at every pixel       the same
+======  =====================================================================  ================================
+
+A mask leaves the pattern A x - U x in its measurement. Its share there,
+
+    s = <y - U x, A x - U x> / |A x - U x|^2
+
+is 1 for the mask that the measurement was taken with and near 0 for an unrelated one; noise does not bias it. Where little moves, a
+mask reversed in time leaves nearly the same pattern. So the residual |y - A x| is compared as well, with that of rivals: the mask
+stored in the file and the usual mistakes with the one given. Noise adds to all residuals alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from c2b.captures import unit
+from sensors.capture import Capture
+from sensors.sensor import Sensor
+
+#: By how much the share of the pattern, and the light in relation to that of A x, may differ from 1.
+TOLERANCE = 0.05
+
+#: A rival explains a measurement better, and clearly so, when its squared residual is this part of that of the mask, or less.
+BETTER, CLEAR = 0.95, 0.5
+
+#: Residual in relation to the measurement that counts as rounding.
+ROUNDING = 1e-3
+
+#: Exposures that are looked at, or one of each code where more take turns.
+LOOKED_AT = 4
+
+#: What masks are often mistaken for, by the word for it; axes are (..., T, p, q).
+MISTAKES = {
+    "reversed in time": lambda code: code[..., ::-1, :, :],
+    "a frame earlier": lambda code: np.roll(code, -1, -3),
+    "a frame later": lambda code: np.roll(code, 1, -3),
+    "upside down": lambda code: code[..., ::-1, :],
+    "mirrored": lambda code: code[..., ::-1],
+    "transposed": lambda code: code.swapaxes(-1, -2),
+    "a row up": lambda code: np.roll(code, -1, -2),
+    "a row down": lambda code: np.roll(code, 1, -2),
+    "a column to the left": lambda code: np.roll(code, -1, -1),
+    "a column to the right": lambda code: np.roll(code, 1, -1),
+    "with open and closed exchanged": lambda code: code.max() - code,
+}
+
+
+def frames_of(orig: NDArray) -> NDArray:
+    """``orig`` of a MATLAB file, time first: (H, W, frames) or (H, W, 3, frames); whole numbers up to 16 bit stay as they are."""
+    frames = np.ascontiguousarray(np.moveaxis(np.atleast_3d(orig), -1, 0))
+    return frames if frames.dtype.name in ("uint8", "uint16") else frames.astype(np.float32)
+
+
+def taken_anew(frames: NDArray, sensor: Sensor) -> Capture:
+    """The measurements that an ideal sensor takes of the true frames, in their unit.
+
+    Raises
+    ------
+    Refusal
+        If there are fewer frames than one exposure, values that are not finite, or frames of another colour.
+    """
+    return sensor.capture(frames, seed=0, white=unit.white_of_frames(frames))
+
+
+def explained(images: NDArray, frames: NDArray, sensor: Sensor, rivals: Mapping[str, NDArray]) -> tuple[str, float]:
+    """Why these measurements were not taken of these frames by this sensor, or nothing; and their residual relative to them.
+
+    Parameters
+    ----------
+    images : ndarray, (N, 1, H, W)
+        In the unit of the frames.
+    frames : ndarray, (>= NT, H, W) or (>= NT, H, W, 3)
+    sensor : Sensor
+        Ideal, of one bucket.
+    rivals : mapping of str to ndarray
+        Codes that are known to explain the measurements, or may, by what they are called; beside the `MISTAKES`.
+    """
+    if reason := _unfit(images, frames, sensor):
+        return reason, 1.0
+    looked = min(len(images), max(LOOKED_AT, sensor.codes))
+    measured, seen = images[:looked].astype(np.float64), frames[: looked * sensor.frames]
+
+    def taken(code: NDArray) -> NDArray:
+        return taken_anew(seen, replace(sensor, code=np.ascontiguousarray(code))).images.astype(np.float64)
+
+    by_code = taken(sensor.code)
+    residual, energy = ((measured - by_code) ** 2).sum(), (measured**2).sum()
+    off = float(np.sqrt(residual / energy)) if energy else float(by_code.any())
+    if off <= ROUNDING:
+        return "", off
+    mistaken = {f"this code {how}": change(sensor.code) for how, change in MISTAKES.items()}
+    codes = {name: code for name, code in {**mistaken, **rivals}.items() if code.shape == sensor.code.shape}
+    residuals = {name: ((measured - taken(code)) ** 2).sum() for name, code in codes.items()}
+    best = min(residuals, key=residuals.__getitem__)
+    lacking = _lacking(measured, by_code, taken(sensor.code.mean((-2, -1), np.float32, keepdims=True)))
+    if residuals[best] < (CLEAR if lacking else BETTER) * residual:
+        lacking = f"{best} explains it better"
+    return lacking, off
+
+
+def _unfit(images: NDArray, frames: NDArray, sensor: Sensor) -> str:
+    needed = len(images) * sensor.frames
+    if len(frames) < needed:
+        return f"{len(images)} measurements of {sensor.frames} frames need {needed} frames and orig has {len(frames)}"
+    if frames.shape[1:3] != images.shape[2:4]:
+        return "orig is {}x{} and meas {}x{}".format(*frames.shape[1:3], *images.shape[2:4])
+    return "" if np.isfinite(images).all() else "meas holds values that are not finite (NaN or infinity)"
+
+
+def _lacking(measured: NDArray, by_code: NDArray, plain: NDArray) -> str:
+    """What the measurement lacks of the pattern and the light of a code; ``plain``: under a code without pattern."""
+    pattern = by_code - plain
+    energy, light = (pattern**2).sum(), by_code.sum()
+    share = ((measured - plain) * pattern).sum() / energy if energy else 1.0
+    brightness = measured.sum() / light if light else 0.0
+    if abs(share - 1) > TOLERANCE:
+        return f"{max(share, 0):.0%} of the pattern of the code is in it"
+    return f"it has {brightness:.2f} times the light that the code lets through" if abs(brightness - 1) > TOLERANCE else ""
