@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from time import process_time
@@ -20,7 +21,7 @@ import numpy as np
 
 import c2b
 import recon
-from c2b import streaming
+from c2b import masks, streaming
 from c2b.comparison_table import Row, read_rows, write_rows
 from c2b.video.recording import Recording
 from c2b.video.response import make as make_response
@@ -56,6 +57,11 @@ class Camera:
         light = self.chip.readout.white
         return f"{self.sensor}, {self.code}" + ("" if light is None else f", {light:g} e-")
 
+    @cached_property
+    def mask(self) -> str:
+        """Of what kind the code is, how large and how open."""
+        return masks.text(masks.describe(self.chip.code))
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -77,7 +83,7 @@ class Comparison:
     videos : mapping of str to callable
         Name to what opens the recording, or the part of it that counts.
     cameras : callable
-        The cameras for video of a colour: ``mono``, ``rgb`` or a mosaic.
+        The cameras for a recording: for its colour (``mono``, ``rgb`` or a mosaic), and with its own mask where that is asked for.
     methods : mapping of str to Reconstructor
     seed : int
         Of the noise.
@@ -93,7 +99,7 @@ class Comparison:
     """
 
     videos: Mapping[str, Callable[[], AbstractContextManager[Recording]]]
-    cameras: Callable[[str], Sequence[Camera]]
+    cameras: Callable[[Recording], Sequence[Camera]]
     methods: Mapping[str, Reconstructor]
     seed: int = 0
     protocol: str = ""
@@ -137,7 +143,7 @@ class Comparison:
         found: list[Cell] = []
         for name, opened in self.videos.items():
             with opened() as video:
-                facts, frames, cameras = _facts(video), len(video), self.cameras(video.colour)
+                facts, frames, cameras = _facts(video), len(video), self.cameras(video)
             for camera in cameras:
                 try:
                     exposures = camera.chip.exposures_in(frames)
@@ -198,6 +204,7 @@ class Comparison:
             video=cell.video,
             sensor=camera.sensor,
             code=camera.code,
+            mask=camera.mask,
             readout=camera.readout,
             light=camera.chip.readout.white,
             method=cell.method,

@@ -22,6 +22,8 @@ class Row:
     ----------
     video, sensor, code, readout, method : str
         As they were named; a readout that was not named is that of the sensor.
+    mask : str
+        What tells the code from others: kind, frames, size, share of open pixels and the first digits of its sha256.
     light : float or None
         Electrons at white per sub-exposure; None for an ideal readout.
     psnr, ssim : float
@@ -53,6 +55,7 @@ class Row:
     video: str
     sensor: str
     code: str
+    mask: str
     readout: str
     light: float | None
     method: str

@@ -319,6 +319,49 @@ def test_a_mistake_under_the_protocol_is_one_line(wrong, capsys, line, said):
     assert said in refused(capsys, "reconstruct", file, "r.npy", "--protocol", "cacti", *words)
 
 
+# Compared --------------------------------------------------------------------------------------------------------------------
+
+
+def test_masks_are_compared_in_one_table_as_by_the_single_commands(here, capsys):
+    named = ("own", "left.mat", "independent.mat")
+    words = [word for name in named for word in ("--code", name)]
+    told = json.loads(run(capsys, "compare", "scene.mat", "--protocol", "cacti", "--method", "gap-tv", *words, "--json"))
+    assert [(row["sensor"], row["code"], row["exposures"]) for row in told["rows"]] == [
+        ("coded-pixel", name, N) for name in named
+    ]
+    for row in told["rows"]:
+        code = () if row["code"] == "own" else ("--code", row["code"])
+        run(capsys, "reconstruct", "scene.mat", "r.npy", "--method", "gap-tv", "--protocol", "cacti", *code)
+        single = json.loads(run(capsys, "score", "r.npy", "scene.mat", "--protocol", "cacti", "--json"))
+        assert (row["psnr"], row["ssim"]) == pytest.approx((single["psnr"], single["ssim"]), abs=1e-6)
+        assert row["mask"].startswith(f"{single['conventions']['mask']['kind']}, 5 frames of 22x30")
+
+
+def test_a_scene_is_compared_under_its_own_mask_unless_another_is_named(here, capsys):
+    told = run(capsys, "compare", "scene.mat", "--protocol", "cacti", "--method", "pseudo-inverse", "--report", "d")
+    assert "code: own" in told and "coded-pixel" in told and "two-bucket" not in told and KINDS[RIGHT] in told
+    assert KINDS[RIGHT] in Path("d/comparison.csv").read_text()
+    (row,) = json.loads(run(capsys, "compare", "scene.mat", "--sensor", "coded-pixel", "--method", "tile", "--json"))["rows"]
+    assert (row["code"], row["frames"]) == ("impulse", 9)  # without the protocol a scene is a film like any other
+
+
+def test_each_scene_has_a_mask_of_its_own(here, capsys):
+    savemat("other.mat", {"meas": meas(LEFT), "mask": last(codes.make(LEFT)), "orig": last(film())})
+    words = ("--method", "pseudo-inverse", "--sensor", "coded-pixel", "--code", "own", "--json")
+    rows = json.loads(run(capsys, "compare", "scene.mat", "other.mat", *words))["rows"]
+    assert [row["mask"].split(", 5 frames")[0] for row in rows] == [KINDS[RIGHT], KINDS[LEFT]]
+
+
+def test_masks_that_do_not_fit_are_left_out_with_the_reason(wrong, capsys):
+    np.save("film.npy", film())
+    words = ("--method", "pseudo-inverse", "--sensor", "coded-pixel", "--protocol", "cacti", "--json")
+    told = json.loads(run(capsys, "compare", "scene.mat", *words, "--code", "own", "--code", "quarter.npy"))
+    assert [row["code"] for row in told["rows"]] == ["own"] and "the frames are 22x30" in told["left_out"][0]["why"]
+    told = json.loads(run(capsys, "compare", "film.npy", *words, "--code", "left.mat", "--code", "own"))
+    assert [row["code"] for row in told["rows"]] == ["left.mat"] and "mask of an SCI scene" in told["left_out"][0]["why"]
+    assert "nothing here goes together; --code own" in refused(capsys, "compare", "film.npy", *words, "--code", "own")
+
+
 # The benchmark ---------------------------------------------------------------------------------------------------------------
 
 
@@ -337,3 +380,20 @@ def test_benchmark_scenes_refuse_the_masks_they_were_not_taken_with(tmp_path, sc
             read_capture(tmp_path / "bare.mat", code=code)
         first = (np.moveaxis(code, 0, 2) * file["orig"][..., :8].astype(int)).sum(2)
         assert np.array_equal(read_capture(path, code=code, from_orig=True).images[0, 0], first)
+
+
+@pytest.mark.parametrize(
+    ("scene", "frames", "left", "independent"),
+    [
+        ("kobe32", "", (26.87, 0.834), (26.97, 0.838)),
+        ("runner40", "0:8", (29.99, 0.914), (29.77, 0.914)),
+        ("crash32", "", (24.32, 0.809), (24.38, 0.812)),
+    ],
+)
+def test_benchmark_scenes_score_as_measured_under_the_other_masks(capsys, scene, frames, left, independent):
+    """GAP-TV; under the masks of the scene files themselves see test_gap."""
+    names = [str(data(f"mask_{name}.mat")) for name in ("cacti_readme", "independent")]
+    words = ["--method", "gap-tv", "--frames", frames, "--code", names[0], "--code", names[1], "--json"]
+    told = json.loads(run(capsys, "compare", str(data(f"{scene}_cacti.mat")), "--protocol", "cacti", *words))
+    for row, (decibels, similarity) in zip(told["rows"], (left, independent), strict=True):
+        assert row["psnr"] == pytest.approx(decibels, abs=0.03) and row["ssim"] == pytest.approx(similarity, abs=0.002)

@@ -14,17 +14,24 @@ from c2b.commands import Whole
 if TYPE_CHECKING:
     from c2b.comparison import Camera, Comparison
     from c2b.comparison_table import Mean, Row
+    from c2b.video.recording import Recording
     from sensors.sensor import Sensor
 
 #: The CSV in the folder of a report.
 TABLE = "comparison.csv"
 
+#: The code that is the mask of the scene file itself.
+OWN = "own"
+
+#: Sensors that are compared unless others are named.
+SENSORS = ("conventional", "coded-pixel", "two-bucket")
+
 
 def compare(
     *video: Annotated[str, Parameter(required=True)],
     report: Path | None = None,
-    sensor: tuple[str, ...] = ("conventional", "coded-pixel", "two-bucket"),
-    code: tuple[str, ...] = ("impulse",),
+    sensor: tuple[str, ...] = (),
+    code: tuple[str, ...] = (),
     readout: tuple[str, ...] = (),
     light: tuple[float, ...] = (),
     method: tuple[str, ...] = ("pseudo-inverse", "tile", "tile+consistent"),
@@ -52,9 +59,10 @@ def compare(
         Folder for comparison.csv, one row per video, camera and method, written as it grows. Rows that are there already are not
         computed again, so that an interrupted comparison goes on and a longer one adds to it.
     sensor
-        Sensor, preset or sensor file. This and the next four may each be repeated; all combinations are tried.
+        Sensor, preset or sensor file. This and the next four may each be repeated; all combinations are tried. Default: conventional,
+        coded-pixel and two-bucket.
     code
-        Code or file.
+        Code or file; own: the mask in the file of an SCI scene. Default: impulse.
     readout
         ideal, electrons:white=100,... or that of a preset, for all sensors. Default: each sensor's own.
     light
@@ -64,7 +72,8 @@ def compare(
     seed
         Of the noise.
     protocol
-        Score as for c2b score --protocol; to codedblurred belongs --resize 1200x720.
+        Score as for c2b score --protocol; to codedblurred belongs --resize 1200x720. With cacti an SCI scene is taken by a coded pixel
+        under its own mask, unless others are named.
     json
         Print JSON: means over the videos, rows, what was left out.
     linearize
@@ -93,8 +102,14 @@ def compare(
             yield part_of(whole, frames, rows, columns, None if channels == "stored" else channels, resize)
 
     @cache
-    def cameras(colour: str) -> list[Camera]:
-        return _cameras(comparison, sensor, code, readout, light, colour)
+    def of_colour(colour: str, scene: str) -> list[Camera]:
+        own = protocol == "cacti" and scene
+        chips, words = sensor or (("coded-pixel",) if own else SENSORS), code or ((OWN,) if own else ("impulse",))
+        return _cameras(comparison, chips, words, readout, light, colour, scene)
+
+    def cameras(seen: Recording) -> list[Camera]:
+        found = of_colour(seen.colour, _scene(seen))
+        return [*_covering(comparison, found, seen)] if protocol == "cacti" else found
 
     comparison = Comparison(
         {name: partial(opened, name) for name in video},
@@ -106,6 +121,8 @@ def compare(
     file = _file_in(report)
     found = comparison.run(file, progress)
     _show(found, comparison.left_out, json, apart=bool(readout or light))
+    if protocol == "cacti" and not json:
+        _show_masks(found)
     if file and not json:
         print(f"{file}: {counted(len(found), 'row')}, {comparison.computed} of them new")
 
@@ -130,22 +147,21 @@ def _cameras(
     readout: Sequence[str],
     light: Sequence[float],
     colour: str,
+    scene: str,
 ) -> list[Camera]:
-    """Each code under each readout and light on each sensor, as far as the sensor can do the code."""
-    from c2b import codes
+    """Each code under each readout and light on each sensor, as far as the sensor can do the code; ``scene``: whose mask is own."""
     from c2b.commands import make_sensor
     from c2b.comparison import Camera
     from sensors.refusal import Refusal
 
-    for name in code:
-        codes.make(name)  # a word that names no code at all is not left out but a mistake
+    files = _files(comparison, code, scene)
     found = []
     for one in sensor:
         for how in readout or (None,):
             possible = False
-            for name in code:
+            for name, file in files.items():
                 try:
-                    chip, record = make_sensor(one, name, how, colour)
+                    chip, record = make_sensor(one, file, how, colour)
                 except Refusal as reason:
                     comparison.leave_out(f"{one}, {name}", reason)
                     continue
@@ -156,6 +172,41 @@ def _cameras(
     if light and found and all(camera.chip.readout.ideal for camera in found):
         raise Refusal("--light is electrons at white, which an ideal readout does not count; add --readout cep-2019")
     return found
+
+
+def _files(comparison: Comparison, code: Iterable[str], scene: str) -> dict[str, str]:
+    """What to make each code of; a word that names no code at all is not left out but a mistake."""
+    from c2b import codes
+
+    files = {name: scene if name == OWN else name for name in code}
+    if not files.get(OWN, OWN):
+        comparison.leave_out(f"--code {OWN}", "it is the mask of an SCI scene (.mat with mask and orig), which this video is not")
+        del files[OWN]
+    for file in files.values():
+        codes.make(file)
+    return files
+
+
+def _scene(seen: Recording) -> str:
+    """The file of a recording, if it holds a mask beside the frames."""
+    from c2b.commands import a_code
+    from sensors.refusal import Refusal
+
+    try:
+        return str(seen.path) if seen.path.suffix.lower() == ".mat" and a_code(str(seen.path)) is not None else ""
+    except Refusal:
+        return ""
+
+
+def _covering(comparison: Comparison, cameras: Iterable[Camera], seen: Recording) -> Iterator[Camera]:
+    """Cameras but for those whose mask file is smaller than the frames, which no table of a benchmark has."""
+    from c2b import masks
+
+    for camera in cameras:
+        if reason := masks.too_small(camera.code, camera.chip.code, (seen.height, seen.width)):
+            comparison.leave_out(f"{seen.path}, {camera.name}", reason)
+        else:
+            yield camera
 
 
 def _lit(chip: Sensor, light: Sequence[float]) -> list[Sensor]:
@@ -190,6 +241,13 @@ def _show(rows: Sequence[Row], left_out: Iterable[tuple[str, str]], as_json: boo
     whys = dict.fromkeys(reason["why"] for reason in reasons)
     if whys:
         table(("left out", "why"), [("\n".join(one["what"] for one in reasons if one["why"] == why), why) for why in whys])
+
+
+def _show_masks(rows: Iterable[Row]) -> None:
+    """Which mask each code is."""
+    from c2b.commands import table
+
+    table(("code", "mask"), [*dict.fromkeys((row.code, row.mask) for row in rows)])
 
 
 #: Columns that go into the title where all lines agree, and how they are said there.
