@@ -186,8 +186,15 @@ def _training(entry: Mapping[str, Any], folder: Path, path: Path) -> tuple[str, 
                 raise Refusal(f"{path}: {key} of {name} is not a word or a list of words")
             words[key] = [path.parent / _filled(one, path) if key in PATHS else one for one in several]
         elif key != "name":
-            words[key] = value
+            words[key] = _of_its_type(key, value, name, path)
     return name, Training(**words, weights=folder / f"{name}.safetensors")
+
+
+def _of_its_type(key: str, value: Any, name: str, path: Path) -> Any:
+    kind = {"seed": int, "white": float}.get(key, str)
+    if not isinstance(value, (int, float) if kind is float else kind) or isinstance(value, bool):
+        raise Refusal(f"{path}: {key} of {name} is {value!r}; needed: {kind.__name__}")
+    return value
 
 
 def _filled(text: str, path: Path) -> str:

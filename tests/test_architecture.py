@@ -87,6 +87,48 @@ def test_floors_are_never_climbed(path):
     assert not climbed
 
 
+def imports(path):
+    """Modules of ours that a file imports, wherever in it, but for those that only annotations need."""
+    nodes = list(ast.walk(tree(path)))
+    only_annotated = {
+        name
+        for node in nodes
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for line in node.body
+        for name in ast.walk(line)
+    }
+    for node in nodes:
+        if node in only_annotated or not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        module = getattr(node, "module", None) or ""
+        names = [alias.name for alias in node.names]
+        for name in [f"{module}.{name}" for name in names] + [module] if module else names:
+            if name in MODULES:
+                yield name
+                break
+
+
+MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
+
+
+def test_no_module_of_recon_needs_one_that_needs_it():
+    """Whatever a module imports, now or when it is called, does not lead back to it; tables of names are no imports."""
+    graph = {name: {one for one in imports(path) if "." in one} for name, path in MODULES.items() if name.startswith("recon.")}
+    done, circles = set(), []
+
+    def follow(name, way):
+        if name in way:
+            circles.append(" -> ".join([*way[way.index(name) :], name]))
+        elif name not in done:
+            for other in sorted(graph.get(name, ())):
+                follow(other, [*way, name])
+            done.add(name)
+
+    for name in graph:
+        follow(name, [])
+    assert not circles
+
+
 @every_file
 def test_nothing_is_imported_from_the_tests(path):
     assert not [name for name in imported(path) if name.partition(".")[0] in ("tests", "examples", "pytest")]

@@ -279,6 +279,70 @@ def test_the_residual_pair_learns_what_the_classical_video_lacks():
     assert errors[-1] < 0.97 * errors[0]
 
 
+@pytest.mark.parametrize("code", ["impulse", "impulse:tile=[2,3]", "bernoulli:tile=[3,4],frames=8,seed=1"])
+@every_variant
+def test_the_published_form_can_begin_as_the_classical_answer(variant, code):
+    """Without a single step: a still ramp exactly, and noise exactly where each frame was sampled. (Samples of the random code under a
+    single bucket lie outside of their tile, which bilinear interpolation does not reach.)"""
+    sensor = camera(code=code)
+    T, (p, q) = sensor.frames, sensor.tile
+    net = network(variant, frames=T, tile=sensor.tile, width=0.625)
+    assert net.begin_as_classical(sensor) == ""
+    exposure, inner = Exposure.of(sensor), (..., slice(2 * p, -2 * p), slice(2 * q, -2 * q))
+    rows, columns = np.mgrid[: 16 * p, : 16 * q] / (40 * p)
+    charge = tensor(sensor.capture(np.tile(rows + columns, (T, 1, 1)).astype(np.float32), seed=0))
+    with torch.no_grad():
+        ramp = net(charge, exposure)
+    if (variant, code[0]) != ("coded", "b"):
+        assert torch.allclose(ramp[inner], torch.from_numpy(rows + columns).float()[inner].expand(1, T, -1, -1), atol=0.02)
+    video = film(T, 8 * p, 8 * q)
+    charge = tensor(sensor.capture(video, seed=0))
+    with torch.no_grad():
+        found = net(charge, exposure)[0].numpy()
+    if variant == "blurred":
+        assert np.allclose(found, np.broadcast_to(video.mean(0), found.shape), atol=1e-5)
+    elif variant == "coded" and code.startswith("impulse"):
+        for t in range(T):  # each frame is exact where it was sampled
+            assert np.allclose(found[t, t // q :: p, t % q :: q], video[t, t // q :: p, t % q :: q], atol=1e-5)
+
+
+def test_a_form_that_is_too_narrow_or_a_twin_says_why_it_cannot_begin_as_the_classical_answer():
+    assert network(width=0.25).begin_as_classical(camera()) == (
+        "18 channels have to pass, and at width=0.25 there are 16; needed: width=0.28125"
+    )
+    assert network(width=0.28125).begin_as_classical(camera()) == ""
+    assert "adds to it already" in network(residual=True).begin_as_classical(camera())
+    with pytest.raises(Refusal, match="cannot begin as the classical answer: 18 channels"):
+        recon.make("pair:initial=classical,width=0.25").fit([np.zeros((9, 96, 96), np.uint8)], camera())
+
+
+def test_a_pair_that_begins_as_the_classical_answer_sees_where_something_moves():
+    """Before any training: of the published start with random weights the attention is above 0.95 everywhere."""
+    sensor, net = camera(), network(width=0.3125)
+    net.begin_as_classical(sensor)
+    with torch.no_grad():
+        attention = net.attention(tensor(sensor.capture(moving_bar(), seed=0)), Exposure.of(sensor))
+    still, path = attention[..., 10:, :], attention[..., 1:7, 5:16]
+    assert path.mean() < still.mean() - 0.1
+
+
+@pytest.mark.parametrize("initial", ["torch", "he", "classical"])
+def test_initial_weights_by_name(initial):
+    """With those of torch a third of the outputs is zero at the first step, with the others none."""
+    method, sensor = recon.make(f"pair:width=0.3125,initial={initial}"), camera()
+    torch.manual_seed(0)
+    net, video = method._begun(sensor), texture_in_motion(72)
+    with torch.no_grad():
+        shown = net(tensor(sensor.capture(video, seed=0)), Exposure.of(sensor))[0].numpy()
+    silent = sum(not shown[t, i::3, j::3].any() for t in range(9) for i in range(3) for j in range(3))
+    assert silent == 0 if initial != "torch" else silent > 20
+
+
+def texture_in_motion(side):
+    wide = film(1, side, side + 9)[0]
+    return np.stack([wide[:, t : t + side] for t in range(9)])
+
+
 def test_mistakes_are_refused():
     with pytest.raises(Refusal, match="pair, coded, blurred"):
         CodedBlurredPair(variant="both")

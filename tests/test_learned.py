@@ -205,6 +205,19 @@ def test_a_frame_of_any_size_and_phase_comes_back_at_its_size(name):
         assert video.shape == (1, 6, rows, columns) and np.isfinite(video).all()
 
 
+@pytest.mark.parametrize("kind", ["two-bucket", "coded-pixel"])
+def test_unfolding_explains_the_capture_at_any_origin_of_the_frame(kind):
+    """The data steps see the code in the phase in which the padded frame begins, not in that of the chip."""
+    method = taught("unfolding", sensor_of(kind))
+    shaken(method.trained_.network, scale=0.05)
+    for top, left in ((0, 0), (1, 0), (5, 7)):
+        sensor = sensor_of(kind).crop(slice(top, None), slice(left, None))
+        capture = sensor.capture(texture((6, 31, 41)), seed=0)
+        video = method.reconstruct(capture)
+        assert np.abs(sensor.expose(video[0]) - capture.charge[0]).max() < 1e-4
+        assert np.abs(video[0] - TileSolve().solve(capture)).max() > 0.01
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_weights_come_back_from_their_file(name, tmp_path):
     method = taught(name, sensor_of())

@@ -13,6 +13,7 @@ import sensors
 from c2b import codes, scenes
 from recon import weight_file
 from recon.learned.method import Learned
+from recon.learned.output_check import check_outputs
 from recon.metrics import psnr
 
 FILES = sorted(weight_file.SHIPPED.glob("*.safetensors"))
@@ -47,6 +48,18 @@ def test_a_weight_file_is_small_and_its_card_says_how_to_make_it_again(path):
         sensor = sensors.make("two-bucket" if trained.buckets == 2 else "coded-pixel", trained.code)
         assert learner.build(sensor).settings == trained.network.settings
         assert sum(weights.numel() for weights in trained.network.parameters()) <= 4e6
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_no_output_of_a_shipped_network_is_constant_and_no_frame_far_below_the_others(path):
+    """Every frame at every pixel of the tile varies with the scene, and is within 6 dB of the mean of the other frames."""
+    learner = recon.make(weight_file.describe(path)["method"])
+    if not isinstance(learner, Learned):
+        pytest.skip("a prior has no outputs")
+    trained = learner.load(path).trained_
+    for name in scenes.SCENES:
+        check = check_outputs(learner, trained, film(name)[: len(trained.code)])
+        assert not check.constant and not check.worse, (check.constant, check.frames)
 
 
 def test_all_weights_together_are_small():

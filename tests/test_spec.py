@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -88,6 +89,32 @@ def test_values_follow_the_annotation(text, expected):
     made = spec.make(TABLE, "method", text)
     assert {key: made[key] for key in expected} == expected
     assert {key: type(made[key]) for key in expected} == {key: type(value) for key, value in expected.items()}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers."""
+
+    steps: int = 3
+    betas: tuple[float, float] = (0.9, 0.99)
+
+
+def trained(name: str = "x", numbers: Numbers = Numbers(steps=5)):
+    """Something."""
+    return name, numbers
+
+
+def test_words_reach_the_fields_of_a_dataclass():
+    """Those that are not given stand as in the default of the parameter, not of the class."""
+    table = {"trained": f"{__name__}:trained"}
+    assert spec.make(table, "method", "trained:betas=[0.5,0.25]") == ("x", Numbers(5, (0.5, 0.25)))
+    assert spec.make(table, "method", "trained:name=y,steps=7") == ("y", Numbers(7))
+    with pytest.raises(Refusal, match=r"did you mean steps\?; known|did you mean steps\? known: name, steps, betas"):
+        spec.make(table, "method", "trained:step=7")
+    with pytest.raises(Refusal, match="steps=x is not a whole number"):
+        spec.make(table, "method", "trained:steps=x")
+    with pytest.raises(Refusal, match="unknown setting of method trained 'numbers'"):
+        spec.make(table, "method", "trained:numbers=1")
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from c2b.video.recording import Recording
+
+#: What trained networks are looked at by.
+CHECK_SCENE = "occluding-objects:frames={frames},height=150,width=210,seed=4"
 
 #: Side in pixels up to which frames may be the tile of a code.
 LARGEST_TILE = 64
@@ -38,15 +42,13 @@ def info(file: str, /, *, json: bool = False) -> None:
 
 
 def _facts(file: str) -> dict[str, Any]:
-    from pathlib import Path
-
     from c2b import captures
     from c2b.commands import a_code, open_video
     from recon import weight_file
     from sensors.refusal import Refusal
 
     if file.endswith(".safetensors") or (not Path(file).exists() and weight_file.locate(file).is_file()):
-        return {"kind": "weights", **weight_file.describe(weight_file.locate(file))}
+        return {"kind": "weights", **weight_file.describe(weight_file.locate(file)), **_checked(weight_file.locate(file))}
     if kind := captures.format_of(file):
         summary = kind.summary(Path(file)) if hasattr(kind, "summary") else {}
         try:
@@ -90,10 +92,36 @@ def _code_facts(code: NDArray) -> dict[str, Any]:
     return facts if told["kind"] == TILE else {**facts, "mask": told["kind"]}
 
 
+def _checked(path: Path) -> dict[str, Any]:
+    """What the network in a weight file makes of a scene: outputs that never change, and frames much worse than the others."""
+    from importlib.util import find_spec
+
+    import recon
+    from c2b import scenes
+    from recon import weight_file
+    from recon.reconstructor import Reconstructor
+    from sensors import spec
+
+    method = weight_file.describe(path)["method"]
+    kind = spec.find(recon.METHODS, "method", method) if method in recon.METHODS else Reconstructor
+    if not kind.continues:
+        return {}
+    if not find_spec("torch"):
+        return {"outputs": "not looked at: torch is not installed"}
+    from recon.learned.output_check import check_outputs
+
+    learner = kind()
+    trained = learner.load(path).trained_
+    check = check_outputs(learner, trained, scenes.make(CHECK_SCENE.format(frames=len(trained.code)))[0 : len(trained.code)])
+    return {
+        "constant outputs": "; ".join(map(str, check.constant)) or "none",
+        "frames far below the others": ", ".join(f"{t} ({check.frames[t]:.1f} dB)" for t in check.worse) or "none",
+        "psnr of frames": [round(one, 1) for one in check.frames],
+    }
+
+
 def _is_like_a_code(file: str, recording: Recording) -> bool:
     """Whether frames in a file that a code may have are no larger than a tile."""
-    from pathlib import Path
-
     from c2b import code_files
 
     return Path(file).suffix.lower() in code_files.SUFFIXES and max(recording.height, recording.width) <= LARGEST_TILE

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recon.learned.network import Given, given
+from recon.learned.output_check import Output, constant_outputs, variance_ratios
 from recon.metrics import psnr
-from recon.tile_solve import LARGEST_TILE
 from recon.training import light
 from recon.training.batches import Batches, first_of
 from sensors.capture import Capture
@@ -25,26 +25,8 @@ HELD_SIZE = (192, 256)
 #: Clips of the training that are looked at where none are held back.
 WITHOUT_HELD = 4
 
-#: An output (frame, row and column of the tile) is constant if its variance is below this part of the truth's.
-CONSTANT = 1e-4
-
-#: Truth that varies less than this says nothing about an output.
-LEAST_VARIANCE = 1e-8
-
 #: Sets the random numbers of validation apart from those of batches.
 VALIDATION = 2**40
-
-
-class Output(NamedTuple):
-    """A frame, and a row and a column of the tile; and its place among all of them."""
-
-    frame: int
-    row_of_tile: int
-    column_of_tile: int
-    row: int
-
-    def __str__(self) -> str:
-        return f"frame {self.frame}, row {self.row_of_tile}, column {self.column_of_tile} of the tile"
 
 
 class Found(NamedTuple):
@@ -82,7 +64,7 @@ class Validation:
             shown, true = (light.encode(one, response).numpy() for one in (video, torch.from_numpy(truth)))
             volumes.append(psnr(shown, true, data_range=1.0))
             frames.append([psnr(*pair, data_range=1.0) for pair in zip(shown, true, strict=True)])
-            ratios.append(_variances(video.numpy(), truth, case.exposure.sensor.tile))
+            ratios.append(variance_ratios(video.numpy(), truth, case.exposure.sensor.tile))
         figures = {f"{before}psnr": float(np.mean(volumes))}
         if len({len(one) for one in frames}) > 1:  # captures of several lengths
             return Found(figures, [])
@@ -118,24 +100,8 @@ class Validation:
         return [(batch.truth[0].cpu().numpy(), batch.given.fields(lambda field: field[:1])) for batch in drawn]
 
 
-def constant_outputs(ratios: Sequence[NDArray]) -> list[Output]:
-    """The outputs (frame, row, column of the tile) that are constant over all cases, though the truth is not."""
-    most = np.max(ratios, 0)
-    places = np.argwhere(most < CONSTANT).tolist()
-    return [Output(t, i, j, int(np.ravel_multi_index((t, i, j), most.shape))) for t, i, j in places]
-
-
 def _worst_output(ratios: Sequence[NDArray]) -> dict[str, Any]:
     """The output that varies least, and how much compared with the truth."""
     most = np.max(ratios, 0)
     place = np.unravel_index(int(most.argmin()), most.shape)
     return {"worst_output": " ".join(map(str, map(int, place))), "worst_output_variance": float(most.min())}
-
-
-def _variances(video: NDArray, truth: NDArray, tile: tuple[int, int]) -> NDArray[np.float64]:
-    """Variance of each output over that of the truth there, (T, p, q); infinite where the truth does not vary."""
-    p, q = tile if max(tile) <= LARGEST_TILE else (1, 1)
-    rows, columns = (size // side * side for size, side in zip(video.shape[1:], (p, q), strict=True))
-    seen = [one[:, :rows, :columns].reshape(len(one), rows // p, p, columns // q, q).astype(np.float64) for one in (video, truth)]
-    ours, theirs = (one.var((1, 3)) for one in seen)
-    return np.where(theirs > LEAST_VARIANCE, ours / np.maximum(theirs, LEAST_VARIANCE), np.inf)
