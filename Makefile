@@ -21,6 +21,7 @@ fuzz: $(VENV)/.test
 
 soak: $(VENV)/.test
 	$(SERIAL) $(BIN)/python -m tests.soak_calibration 200
+	$(SERIAL) $(BIN)/python -m tests.soak_training 10
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -96,6 +96,7 @@ class TrainingQueue:
                 if stop():
                     break
                 self.states[name] = "running"
+                self._write_table()
                 try:
                     self._run_one(name, training, report, stop)
                 except Refusal as refused:
@@ -109,6 +110,9 @@ class TrainingQueue:
         return COLUMNS, [[name, *self._row(name, training)] for name, training in self.trainings.items()]
 
     def _run_one(self, name: str, training: Training, report: Report, stop: Stop) -> None:
+        if self._finished(training):
+            self.states[name] = "finished"
+            return
         with alone(training.weights):
             prepared = training.prepared()
             log = TrainingLog(training.log, resumed=training.checkpoint.exists())
@@ -124,6 +128,18 @@ class TrainingQueue:
             if not training.weights.exists():
                 prepared.save(training.weights)
             self.states[name] = "stopped" if stop.stopped else "finished"
+
+    def _finished(self, training: Training) -> bool:
+        """Whether the weights are those of a finished run of this training, so that its data need not be read."""
+        from recon import weight_file
+
+        learner, label = training.learner()
+        if not training.weights.exists() or weight_file.describe(training.weights).get("trained") != label:
+            return False
+        if not training.checkpoint.exists():
+            return not learner.continues
+        place = weight_file.describe(training.checkpoint).get("place", {"step": 0, "steps": 1})
+        return place["step"] >= place["steps"]
 
     def _row(self, name: str, training: Training) -> Iterator[str]:
         rows = TrainingLog(training.log, resumed=True).rows

@@ -54,6 +54,28 @@ class Training:
         """A row for each validation."""
         return self.weights.with_suffix(".log.csv")
 
+    def learner(self) -> tuple[Reconstructor, str]:
+        """The untrained method and its full name; a setting in the name goes before the preset.
+
+        Raises
+        ------
+        Refusal
+            If there is no such method, setting or preset, or it learns nothing.
+        """
+        import recon
+        from recon.reconstructor import Reconstructor
+        from sensors import spec
+
+        name, words = spec.parse(self.method)
+        if spec.find(recon.METHODS, "method", name).fit is Reconstructor.fit:
+            able = [one for one in recon.METHODS if spec.find(recon.METHODS, "method", one).fit is not Reconstructor.fit]
+            raise Refusal(f"{name} learns nothing; what does: {', '.join(able)}")
+        bundles = getattr(spec.find(recon.METHODS, "method", name), "presets", {})
+        if self.preset and self.preset not in bundles:
+            raise Refusal(spec.unknown(f"preset of {name}", self.preset, bundles))
+        label = spec.write(name, {**bundles.get(self.preset, {}), "seed": self.seed, **words})
+        return recon.make(label), label
+
     def prepared(self, progress: Progress | None = None) -> Prepared:
         """Everything read and made.
 
@@ -70,7 +92,7 @@ class Training:
             folder = f"the folder {self.weights.parent} does not exist"
             why = "a folder of that name is in the way" if self.weights.is_dir() else folder
             raise Refusal(f"cannot write {self.weights}: {why}")
-        learner, label = _learner(self.method, self.preset, self.seed)
+        learner, label = self.learner()
         sensors, named = self._sensors(learner)
         given: dict[str, Any] = {}
         if self.held is not None:
@@ -230,23 +252,6 @@ def under_light(light: str, chip: Sensor) -> list[Sensor]:
     if chip.readout.ideal:
         return [chip]
     return [replace(chip, readout=replace(chip.readout, white=level)) for level in np.geomspace(low, high, LEVELS)]
-
-
-def _learner(method: str, preset: str, seed: int) -> tuple[Reconstructor, str]:
-    """The untrained method and its full name; a setting in the name goes before the preset."""
-    import recon
-    from recon.reconstructor import Reconstructor
-    from sensors import spec
-
-    name, words = spec.parse(method)
-    if spec.find(recon.METHODS, "method", name).fit is Reconstructor.fit:
-        able = [one for one in recon.METHODS if spec.find(recon.METHODS, "method", one).fit is not Reconstructor.fit]
-        raise Refusal(f"{name} learns nothing; what does: {', '.join(able)}")
-    bundles = getattr(spec.find(recon.METHODS, "method", name), "presets", {})
-    if preset and preset not in bundles:
-        raise Refusal(spec.unknown(f"preset of {name}", preset, bundles))
-    label = spec.write(name, {**bundles.get(preset, {}), "seed": seed, **words})
-    return recon.make(label), label
 
 
 def _watched(learner: Reconstructor, label: str, held: Sequence[Path]) -> Sequence[Path]:

@@ -103,7 +103,7 @@ def _checked(path: Path) -> dict[str, Any]:
     from sensors import spec
 
     method = weight_file.describe(path)["method"]
-    kind = spec.find(recon.METHODS, "method", method) if method in recon.METHODS else Reconstructor
+    kind: Any = spec.find(recon.METHODS, "method", method) if method in recon.METHODS else Reconstructor
     if not kind.continues:
         return {}
     if not find_spec("torch"):
