@@ -7,9 +7,13 @@
     videos = ["$C2B_DATA/highspeed/train"]  # environment variables are filled in; paths are relative to the file
     held = ["$C2B_DATA/highspeed/devtest"]
 
+    [all.settings]                          # settings of every method
+    steps = 40_000
+    patience = 0.1
+
     [[training]]
     name = "pair"                           # NAME.safetensors
-    method = "pair:initial=classical,steps=40000,patience=0.1"
+    method = "pair:initial=classical"       # its own settings here, or as [training.settings]; they go before those of all
     sensor = "two-bucket"                   # one word or a list
 
 In the folder, NAME.safetensors are the weights of the best validation so far.
@@ -28,6 +32,7 @@ from typing import Any
 from c2b.atomic_file import atomic_file
 from c2b.training_log import TrainingLog
 from c2b.training_run import Prepared, Stop, Training, alone
+from sensors import spec
 from sensors.refusal import Refusal
 
 #: Options that are paths, and those of which there may be several.
@@ -79,7 +84,7 @@ class TrainingQueue:
         folder = path.parent / _filled(str(document.get("folder", ".")), path)
         trainings: dict[str, Training] = {}
         for entry in entries:
-            name, training = _training({**document.get("all", {}), **entry}, folder, path)
+            name, training = _training(_merged(document.get("all", {}), entry, path), folder, path)
             if name in trainings:
                 raise Refusal(f"{path}: two trainings are called {name}")
             trainings[name] = training
@@ -185,6 +190,20 @@ def gain_of_last_hour(rows: Sequence[Mapping[str, Any]]) -> float | None:
     told = [row for row in rows if "psnr" in row and "hours" in row]
     before = [row["psnr"] for row in told if told and row["hours"] <= told[-1]["hours"] - 1]
     return max(row["psnr"] for row in told) - max(before) if before else None
+
+
+def _merged(every: Mapping[str, Any], entry: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The options of one training with those of all; its settings become part of the method's name."""
+    settings: dict[str, Any] = {}
+    for part in (every.get("settings", {}), entry.get("settings", {})):
+        if not isinstance(part, dict):
+            raise Refusal(f"{path}: settings of {entry.get('name')} are {part!r}; needed: a table")
+        settings |= part
+    merged = {key: value for key, value in {**every, **entry}.items() if key != "settings"}
+    if isinstance(merged.get("method"), str) and settings:
+        name, words = spec.parse(merged["method"])
+        merged["method"] = spec.write(name, {**settings, **words})
+    return merged
 
 
 def _training(entry: Mapping[str, Any], folder: Path, path: Path) -> tuple[str, Training]:

@@ -25,18 +25,23 @@ from tests.handmade_learning import film
 torch = pytest.importorskip("torch")
 
 WORDS = "crop=24,batch=2,steps=12,every=3,warm_up=2,kept=4,precision=float32"
+SETTINGS = WORDS.replace("=", " = ").replace("float32", "'float32'").replace(",", "\n")
 TOML = f"""
 folder = "runs"
 [all]
 videos = ["$FILM/film"]
 held = ["film/0.npy"]
 code = "impulse:tile=[2,3]"
+[all.settings]
+{SETTINGS}
+betas = [0.9, 0.99]
 [[training]]
 name = "first"
-method = "coded:width=0.25,initial=classical,{WORDS}"
+method = "coded:width=0.25,initial=classical"
 [[training]]
 name = "second"
-method = "unfolding:width=4,stages=2,{WORDS}"
+method = "unfolding:width=4"
+settings = {{stages = 2}}
 sensor = ["two-bucket:leakage=0.01"]
 """
 
@@ -138,7 +143,8 @@ def test_a_training_that_cannot_be_run_does_not_hold_up_the_others(capsys):
 
 MISTAKES = {
     ("name = ", "nam = "): "unknown option 'nam'; known: channels, code, held",
-    ("[all]", "[every]"): "unknown 'every'; known: folder, all, training",
+    ("[all]\n", "[every]\n"): "unknown 'every'; known: folder, all, training",
+    ("{stages = 2}", "3"): "settings of second are 3; needed: a table",
     ("$FILM", "$FLIM"): "$FLIM/film names an environment variable that is not set",
     ('"second"', '"first"'): "two trainings are called first",
     ('"second"', '"a/b"'): "each training needs a name",
@@ -194,7 +200,7 @@ def test_the_weights_of_a_queue_are_those_of_the_best_validation():
     told = weight_file.describe(Path("runs/first.safetensors"))
     best = max(row["psnr"] for row in rows("first") if row["step"])
     assert told["validation"]["psnr"] == best == pytest.approx(float(queue.table()[1][0][-1]), abs=0.006)
-    assert told["trained"].startswith("coded:seed=0,width=0.25,initial=classical,crop=24")
+    assert told["trained"] == f"coded:seed=0,{WORDS},betas=[0.9,0.99],width=0.25,initial=classical"
 
 
 COMMAND = ["train", f"coded:width=0.25,{WORDS}", "w.safetensors", "--videos", "film", "--code", "impulse:tile=[2,3]"]
