@@ -364,6 +364,13 @@ def test_dead_channels_are_those_without_gradient():
     assert dead_channels(net) == {"dead": 3, "dead 0": 2, "dead 2": 1}
 
 
+def test_clips_held_back_that_are_too_short_are_refused():
+    method = method_of("pair", **SMALL["pair"], steps=2, batch=2, crop=24)
+    for clip in (film(1, (5, 40, 52))[0], film(1, (9, 1, 52))[0]):
+        with pytest.raises(Refusal, match="no clip for validation has 6 frames of 2x3 pixels or more"):
+            method.fit(film(), sensor_of(), held=[clip])
+
+
 def test_without_held_clips_the_figures_are_called_those_of_the_training():
     rows = []
     method = method_of("pair", **SMALL["pair"], steps=2, batch=2, crop=24, precision="float32")
@@ -390,7 +397,8 @@ def test_a_training_goes_on_from_weights_that_are_named(name, tmp_path):
         *({"width": 0}, {"steps": 0}, {"rate": -1.0}, {"precision": "int4"}, {"seed": -1}, {"variation": -1.0}, {"distinct": -1}),
         *({"photographs": 2.0}, {"photographs": -0.1}, {"crop": 0}, {"response": "film"}, {"error": "huber"}),
         *({"decay": 1.5}, {"betas": (0.9, 1.0)}, {"average": -0.1}, {"variation_step": 3}, {"initial": "kaiming"}, {"warm_up": -1}),
-        *({"kept": -1}, {"kept": 3, "distinct": 2}, {"first_crop": 48}, {"patience": -1.0}, {"every": 0}),
+        *({"kept": -1}, {"kept": 3, "distinct": 2}, {"distinct": 2, "last_crop": 48}),
+        *({"first_crop": 48}, {"patience": -1.0}, {"every": 0}),
     ],
     ids=str,
 )

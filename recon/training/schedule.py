@@ -54,8 +54,7 @@ class Schedule:
     def ended_early(self, step: int) -> Schedule:
         """The decay begins at that step, and takes its share of the shorter run."""
         share = self.settings.decay
-        length = max(1, round(step * share / (1 - share))) if share < 1 else 1
-        return Schedule(self.settings, min(self.steps, step + length), step)
+        return Schedule(self.settings, min(self.steps, step + max(1, round(step * share / (1 - share)))), step)
 
     def continued(self, place: Place) -> tuple[Schedule, int]:
         """The schedule of a run that stands there, now asked to be as long as this one, and the step from which it goes on.

@@ -124,6 +124,8 @@ class TrainingSettings:
             raise Refusal(f"variation_step={self.variation_step}; needed: 1 or 2")
         if self.kept and self.distinct:
             raise Refusal(f"kept={self.kept} and distinct={self.distinct} both say what comes again; needed: one of them")
+        if self.distinct and (self.first_crop or self.last_crop):
+            raise Refusal(f"distinct={self.distinct} batches are shown as they are; leave first_crop and last_crop out")
         if bool(self.first_crop) != bool(self.first_steps):
             raise Refusal(f"first_crop={self.first_crop} and first_steps={self.first_steps} go together; needed: both or none")
 

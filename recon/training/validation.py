@@ -17,6 +17,7 @@ from recon.metrics import psnr
 from recon.training import light
 from recon.training.batches import Batches, first_of
 from sensors.capture import Capture
+from sensors.refusal import Refusal
 from sensors.sensor import white_of
 
 #: Rows and columns of the middle of a held clip that are looked at, at most.
@@ -47,12 +48,20 @@ class Validation:
     estimate : callable, (network, Given) -> Tensor, (1, T, H, W)
     held : list of ndarray, (F, H, W)
         Clips held back; without them some of the training are looked at, and their figures are called so.
+
+    Raises
+    ------
+    Refusal
+        If clips are held back, and none is long and large enough.
     """
 
     def __init__(self, batches: Batches, estimate: Callable[[nn.Module, Given], Tensor], held: Sequence[NDArray] = ()) -> None:
         self.batches = batches
         self.estimate = estimate
-        self.held = [clip for clip in held if len(clip) >= batches.sensor.frames]
+        frames, cell = batches.sensor.frames, batches.cell
+        self.held = [clip for clip in held if len(clip) >= frames and all(np.greater_equal(clip.shape[1:3], cell))]
+        if len(held) and not self.held:
+            raise Refusal(f"no clip for validation has {frames} frames of {cell[0]}x{cell[1]} pixels or more")
 
     def __call__(self, network: nn.Module) -> Found:
         """PSNR in the encoding that the loss looks at, mean over clips (volume, middle and worst frame), and the worst output."""
