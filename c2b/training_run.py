@@ -88,10 +88,11 @@ class Training:
 
         if self.weights.suffix != ".safetensors":
             raise Refusal(f"weights are called NAME.safetensors, not {self.weights.name}")
-        if not self.weights.parent.is_dir() or self.weights.is_dir():
-            folder = f"the folder {self.weights.parent} does not exist"
-            why = "a folder of that name is in the way" if self.weights.is_dir() else folder
-            raise Refusal(f"cannot write {self.weights}: {why}")
+        if not self.weights.parent.is_dir():
+            raise Refusal(f"cannot write {self.weights}: the folder {self.weights.parent} does not exist")
+        for path in (self.weights, self.checkpoint, self.log):
+            if path.is_dir():
+                raise Refusal(f"cannot write {path}: a folder of that name is in the way")
         learner, label = self.learner()
         sensors, named = self._sensors(learner)
         given: dict[str, Any] = {}
@@ -135,22 +136,24 @@ class Prepared:
     card: Mapping[str, Any]
 
     def run(self, log: TrainingLog, report: Callable[..., None], stop: Callable[[], bool]) -> float:
-        """Train, or go on; returns the seconds of processor time that this took.
+        """Train, or go on; returns the seconds of processor time that this took, 0 if there was nothing left to do.
 
         Raises
         ------
         Refusal
             If the checkpoint is of another run, or the training fails.
         """
-        began = time.process_time()
+        began, done_any = time.process_time(), False
 
         def told(done: int, total: int, said: str = "", row: Mapping[str, Any] | None = None) -> None:
+            nonlocal done_any
+            done_any = True
             if row:
                 log.add(row)
             report(done, total, said, row)
 
         self.learner.fit(**self.given, report=told, checkpoint=self.training.checkpoint, stop=stop)
-        return time.process_time() - began
+        return time.process_time() - began if done_any else 0.0
 
     def save(self, weights: Path, **facts: Any) -> None:
         """Write the weights as they are now, with all that is known of them."""

@@ -36,7 +36,7 @@ def film(seed, shape):
 def here(tmp_path, monkeypatch):
     """A folder of recordings of two formats and of frames, photographs of two sizes, and what lies beside."""
     monkeypatch.chdir(tmp_path)
-    for name in ("film", "film/frames", "film.safetensors", "stills", "empty", "short", "bad", "prose"):
+    for name in ("film", "film/frames", "film.safetensors", "x.checkpoint.safetensors", "stills", "empty", "short", "bad", "prose"):
         Path(name).mkdir()
     np.save("film/a.npy", film(0, (9, 44, 50)))
     write_video("film/b.mkv", film(1, (8, 48, 64)))
@@ -147,6 +147,7 @@ MISTAKES = {
     "gmm away/w.safetensors --videos film": "the folder away does not exist",
     "gmm film.safetensors --videos film": "a folder of that name is in the way",
     "gmm w.safetensors": "--videos FOLDER, --stills FOLDER or both",
+    "gmm x.safetensors --videos film": "cannot write x.checkpoint.safetensors: a folder of that name is in the way",
     "gmm w.safetensors --videos empty": "the folder empty holds no videos",
     "gmm w.safetensors --videos prose": "the folder prose holds no videos",
     "gmm w.safetensors --stills empty": "holds no PNG or JPEG",

@@ -215,6 +215,8 @@ def test_hours_end_a_training_in_good_order_and_the_same_command_goes_on(capsys)
     assert weight_file.describe(Path("w.safetensors"))["settings"]["steps"] == 12
     assert main(COMMAND) == 0
     assert same(*({k[1]: v for k, v in weights(".").items() if k[0] == name} for name in ("w.safetensors", "whole.safetensors")))
+    capsys.readouterr()
+    assert main(COMMAND) == 0 and "3 clips, nothing was left to do" in capsys.readouterr().out
     longer = [word.replace("steps=12", "steps=18") for word in COMMAND]
     assert main(longer) == 0 and [row["step"] for row in rows("w", ".")][-1] == 18
 

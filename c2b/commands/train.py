@@ -121,7 +121,7 @@ def _learn(prepared: Prepared, stop: Stop) -> None:
             checkpoint.unlink(missing_ok=True)
         if log.rows:
             plots.save(training_figure(log.rows, title=prepared.label, subtitle=weights.name), weights.with_suffix(".png"))
-    time = f"{spent:.0f} s of processor time{' since it was resumed' * resumed}"
+    time = f"{spent:.0f} s of processor time{' since it was resumed' * resumed}" if spent else "nothing was left to do"
     until = f"; stopped in good order, {_kept(checkpoint)}" if stop.stopped else ""
     size = f"{weights.stat().st_size / 1e6:.1f} MB"
     print(f"{weights}: {prepared.label}, {counted(prepared.card['clips'], 'clip')}, {time}, {size}{until}")

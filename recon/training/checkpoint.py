@@ -99,7 +99,10 @@ def read(path: Path, key: Mapping[str, Any]) -> tuple[Place, Spent, State, State
     Refusal
         If the file is damaged, of another version, or of another run.
     """
-    arrays, document = weight_file.read(path, "checkpoint")
+    try:
+        arrays, document = weight_file.read(path, "checkpoint")
+    except Refusal as refused:
+        raise Refusal(f"{refused}; remove it to begin anew") from None
     if document.get("format") != FORMAT:
         theirs = document.get("format", 1)
         raise Refusal(

@@ -106,7 +106,7 @@ def learn(
     """
     run = _Run(network, source, settings, key, checkpoint)
 
-    def look(row: dict[str, Any]) -> None:
+    def validate_and_report(row: dict[str, Any]) -> None:
         found = validate(run.average)
         if "psnr" in found.figures:
             run.spent.history.append((run.hours, found.figures["psnr"]))
@@ -115,15 +115,15 @@ def learn(
         if validated:
             validated(run.average)
         if report:
-            report(row["step"], run.schedule.steps, said or _told(row), row)
+            report(row["step"], run.schedule.steps, said or _summary(row), row)
 
     if not run.step and report:
-        look({"step": 0})
+        validate_and_report({"step": 0})
     while run.step < run.schedule.steps:
         for step, parts in _ahead(source.batch, run.step, run.schedule.steps):
             run.learn_from(step, parts)
             if run.step % settings.every == 0 or run.step == run.schedule.steps:
-                look({"step": run.step, "loss": run.spent.loss / run.spent.batches, "rate": run.schedule.rate(step)})
+                validate_and_report({"step": run.step, "loss": run.spent.loss / run.spent.batches, "rate": run.schedule.rate(step)})
                 run.spent.loss, run.spent.batches = 0.0, 0
                 shorter = run.end_if_out_of_patience()
                 run.keep()
@@ -257,7 +257,7 @@ def dead_channels(network: nn.Module) -> dict[str, int]:
     return {"dead": sum(found.values()), **found}
 
 
-def _told(row: Mapping[str, Any]) -> str:
+def _summary(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {row[key]:.5g}" for key in ("loss", "psnr", "training_psnr", "middle", "worst", "dead") if key in row)
 
 
