@@ -132,6 +132,7 @@ class TrainingQueue:
             prepared.run(log, told, stop)
             if not training.weights.exists():
                 prepared.save(training.weights)
+            prepared.draw(log)
             self.states[name] = "stopped" if stop.stopped else "finished"
 
     def _finished(self, training: Training) -> bool:

@@ -160,6 +160,17 @@ class Prepared:
         self.learner.save(weights, {**self.card, "settings": self.learner.settings(), **facts})
 
 
+    def draw(self, log: TrainingLog) -> None:
+        """The curve of the training, beside the weights."""
+        from c2b import plots
+        from c2b.plots.training_curve import training_figure
+
+        if log.rows:
+            weights = self.training.weights
+            told = f"{self.training.method.partition(':')[0]}, {self.card['clips']} clips; settings in {weights.name}"
+            plots.save(training_figure(log.rows, title=weights.stem, subtitle=told), weights.with_suffix(".png"))
+
+
 class Stop:
     """Asked again and again whether to stop: when the time is over, or once a signal has come (Ctrl-C, the end of a session).
 

@@ -120,7 +120,7 @@ def test_interrupted_it_goes_on_to_the_same_bits(monkeypatch, capsys, when):
 def test_the_curve_has_a_panel_for_each_quantity_and_a_point_for_each_number():
     rows = [{"step": 0, "psnr": 20.0}, {"step": 5, "loss": 0.5, "psnr": np.nan}, {"step": 9, "loss": 0.4, "psnr": 31.0}]
     panels = {axes.get_ylabel(): axes.lines[0].get_xydata().tolist() for axes in training_figure(rows).axes}
-    assert panels == {"psnr": [[0, 20], [9, 31]], "loss": [[5, 0.5], [9, 0.4]]}
+    assert panels == {"PSNR, dB": [[0, 20], [9, 31]], "training loss": [[5, 0.5], [9, 0.4]]}
     for nothing in ([], [{"step": 1}]):
         with pytest.raises(Refusal, match="no training to draw"):
             training_figure(nothing)

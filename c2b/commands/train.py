@@ -99,9 +99,7 @@ def train(
 
 def _learn(prepared: Prepared, stop: Stop) -> None:
     """Train, or go on with a training; then weights, log and curve are there."""
-    from c2b import plots
     from c2b.commands import counted
-    from c2b.plots.training_curve import training_figure
     from c2b.training_log import TrainingLog
     from c2b.training_run import alone
 
@@ -119,8 +117,7 @@ def _learn(prepared: Prepared, stop: Stop) -> None:
         prepared.save(weights, cpu_seconds=round(spent), resumed=resumed)
         if not (stop.stopped or prepared.learner.continues):
             checkpoint.unlink(missing_ok=True)
-        if log.rows:
-            plots.save(training_figure(log.rows, title=prepared.label, subtitle=weights.name), weights.with_suffix(".png"))
+        prepared.draw(log)
     time = f"{spent:.0f} s of processor time{' since it was resumed' * resumed}" if spent else "nothing was left to do"
     until = f"; stopped in good order, {_kept(checkpoint)}" if stop.stopped else ""
     size = f"{weights.stat().st_size / 1e6:.1f} MB"

@@ -16,7 +16,19 @@ _ACROSS, _HEIGHT, _LEFT, _BELOW = 3, 2.2, 0.55, 0.55  # panels in a row; inches
 
 
 #: Columns that are looked up in the log, not drawn: the layer of dead channels, which frame or output is the worst.
-_NOT_DRAWN = ("dead ", "worst_frame", "worst_output")
+_NOT_DRAWN = ("dead ", "worst_frame", "worst_output", "hours")
+
+_LABELS = {
+    "loss": "training loss",
+    "psnr": "PSNR, dB",
+    "middle": "PSNR of the middle frame, dB",
+    "worst": "PSNR of the worst frame, dB",
+    "training_psnr": "PSNR of training clips, dB",
+    "training_middle": "the same, middle frame, dB",
+    "training_worst": "the same, worst frame, dB",
+    "dead": "dead channels",
+    "rate": "learning rate",
+}
 
 
 def training_figure(rows: Sequence[Mapping[str, Any]], *, title: str = "", subtitle: str = "") -> Figure:
@@ -42,7 +54,9 @@ def training_figure(rows: Sequence[Mapping[str, Any]], *, title: str = "", subti
     for number, name in enumerate(names):
         row, column = divmod(number, across)
         axes = sheet.axes(MARGIN + column * width + _LEFT, 0.1 + row * (_HEIGHT + _BELOW), width - _LEFT - 0.15, _HEIGHT)
-        quiet_axes(axes, x=step, y=name.replace("_", " "))
+        quiet_axes(axes, x=step, y=_LABELS.get(name, name.replace("_", " ")))
+        axes.ticklabel_format(axis="y", scilimits=(-2, 5))
+        axes.yaxis.get_offset_text().set_fontsize(axes.yaxis.get_ticklabels()[0].get_fontsize())
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.grid(axis="y", color=RULE, linewidth=0.5)
         known = [(one[step], one[name]) for one in rows if np.isfinite(one.get(name, np.nan))]
