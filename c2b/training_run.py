@@ -172,7 +172,7 @@ class Prepared:
 
 
 class Stop:
-    """Asked again and again whether to stop: when the time is over, or once a signal has come (Ctrl-C, the end of a session).
+    """Whether to stop: when the time is over, or once a signal has come (Ctrl-C, the end of a session).
 
     Parameters
     ----------

@@ -78,7 +78,7 @@ class Learned(Reconstructor):
         self.precision = precision
         self.training = training
 
-    # What a method says ------------------------------------------------------------------------------------------------------
+    # What a method has to define, or may ---------------------------------------------------------------------------------------
 
     def shipped(self, sensor: Sensor) -> str:
         """Name of the weights that come with c2b for these settings and captures of that sensor."""
@@ -164,11 +164,11 @@ class Learned(Reconstructor):
         held : iterable of ndarray, (F, H, W)
             Clips of the validation.
         report : callable, (done, total, said, row)
-            Told of each step, with a row of figures after each validation; `trained_` is the moving average at that time.
+            Called after each step, with a row of figures after each validation; `trained_` is the moving average at that time.
         checkpoint : path
-            The run is kept there, and goes on from there: bit by bit on one processor.
+            File of the run, which resumes from it: with bit-identical results on one processor.
         stop : callable
-            Asked after each step whether to stop in good order; `outcome_` tells how far it came.
+            Called after each step; True ends the run in good order. `outcome_` tells how far it came.
 
         Raises
         ------

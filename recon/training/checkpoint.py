@@ -1,4 +1,4 @@
-"""Checkpoints: all that a run needs to go on, bit by bit on one processor, in one file that appears whole or not at all.
+"""Checkpoints: all that a run needs to resume, with bit-identical results on one processor, in one file that is whole or not there.
 
 =====================  =====================================================================================
 in the file            what it is

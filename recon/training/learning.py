@@ -1,4 +1,4 @@
-"""The one training loop: batches keyed by their number, a moving average of the weights, checkpoints that resume bit by bit.
+"""The one training loop: batches keyed by their number, a moving average of the weights, checkpoints that resume with the same bits.
 
 Validation looks for outputs that never change: a last ReLU whose input is negative everywhere has no gradient and stays so. Such a row
 of the last layer is drawn anew, and named; where that does not help, or the network has no such layer, the run stops.
@@ -91,10 +91,10 @@ def learn(
         JSON: all that the weights depend on.
     report : callable, (done, total, said, row)
     checkpoint : path, optional
-        Where the run is kept every ``settings.every`` steps and when it stops; if there is one already, the run goes on from it,
-        bit by bit on one processor.
+        Written every ``settings.every`` steps and when the run stops; where it exists the run resumes from it, with bit-identical
+        results on one processor.
     stop : callable, optional
-        Asked after each step whether to stop in good order.
+        Called after each step; True ends the run in good order.
     validated : callable, optional
         Given the average after each validation, before the report.
 
