@@ -118,6 +118,7 @@ class TiffStack(Recording):
         self.dtype, self.white = stored_as(np.dtype(first.dtype), self.path)
         if self.dtype.kind == "u":
             self.white = float((1 << first.keyframe.bitspersample) - 1)
+            self.white_stated = first.keyframe.bitspersample not in (8, 16)
         if 0 in self._stored_shape:
             raise ValueError(f"a size of {'x'.join(map(str, self._stored_shape))}")
         self._pages: list[Any] = [page for one in series for page in one.pages]

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from c2b import captures
 from c2b.atomic_file import atomic_file
 from c2b.video import FORMATS, sidecar
-from c2b.video.recording import Recording, refuse_not_finite
+from c2b.video.plausibility import refuse_not_finite
+from c2b.video.recording import Recording
 from c2b.video.response import Response
 from c2b.video.response import make as make_response
 from sensors import spec
