@@ -122,6 +122,8 @@ def _lines(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
     for key, value in facts.items():
         if isinstance(value, dict):
             yield from _lines(value, f"{prefix}{key}.")
+        elif key == "notes":
+            yield from (("note", str(line)) for line in value)
         elif value is not None:
             yield prefix + key, _short(value)
 

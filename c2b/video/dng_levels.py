@@ -11,8 +11,8 @@ B, W    the largest b of a colour plane, and its WhiteLevel                     
 ======  ===============================================================================  ==============
 
 Irradiance is (v - b) / (W - B). A recording has one black and one white, so v + B - b is handed out with black B and white W: v itself
-where b is the same everywhere. LibRaw does the same, but for three things: it takes the mean of DeltaV and DeltaH; it drops a row or
-column where ActiveArea begins at an odd one; and it divides by W minus the smallest b.
+where b is the same everywhere. LibRaw does the same, but for some things: it takes the mean of DeltaV and DeltaH; it drops a row or
+column where ActiveArea begins at an odd one; it divides by W minus the smallest b; and without WhiteLevel it does not ask the table.
 """
 
 from __future__ import annotations
@@ -118,9 +118,11 @@ def _declared(tags: Mapping[int, Tag], shape: tuple[int, ...]) -> NDArray[np.flo
     deltas = [numbers(tags, code) for code in (BLACK_DELTA_V, BLACK_DELTA_H)]
     if not np.ptp(pattern) and all(delta is None for delta in deltas):
         return pattern[:1]
-    if rows < 1 or columns < 1 or pattern.size not in (1, rows * columns * samples):
+    if not np.ptp(pattern):
+        rows, columns, pattern = 1, 1, np.repeat(pattern[:1], samples)
+    if pattern.size != rows * columns * samples:
         raise ValueError(f"{pattern.size} black levels for {rows}x{columns} pixels of {samples} samples")
-    tile = np.broadcast_to(pattern, rows * columns * samples).reshape(rows, columns, samples)
+    tile = pattern.reshape(rows, columns, samples)
     black = np.tile(tile, (-(-height // rows), -(-width // columns), 1))[:height, :width]
     for delta, length, axis in zip(deltas, (height, width), (0, 1), strict=True):
         if delta is not None and delta.size != length:

@@ -81,6 +81,8 @@ def refuse_not_finite(frame: NDArray, where: object, number: int) -> None:
 def doubts(frames: NDArray, recording: Recording) -> Iterator[str]:
     """What frames (n, H, W[, 3]) as stored leave doubtful, a line each."""
     top = frames.max()
+    if frames.dtype.kind == "f" and not np.isfinite(frames).all():
+        return  # refused when it is read
     if frames.dtype == np.uint16:
         if not recording.white_stated and (line := _depth(frames, int(top), recording)):
             yield line

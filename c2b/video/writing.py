@@ -146,10 +146,10 @@ def _format_of(path: Path) -> str:
 
 
 def _given_dtype(dtype: np.dtype) -> np.dtype:
-    if dtype.kind == "b" or dtype == np.uint8:
+    if dtype.kind == "b":
         return np.dtype(np.uint8)
-    if dtype == np.uint16:
-        return np.dtype(np.uint16)
+    if dtype.kind == "u" and dtype.itemsize <= 2:
+        return dtype.newbyteorder("=")
     if dtype.kind == "f":
         return np.dtype(np.float32)
     raise Refusal(f"a video of {dtype.name} cannot be written; give irradiance as float, or uint8 or uint16 frames")
