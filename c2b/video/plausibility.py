@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from c2b.video.response import make as make_response
 from sensors.refusal import Refusal
 
 if TYPE_CHECKING:
     from c2b.video.recording import Recording
 
-#: Share of the range from black to white that counts as far in formats of cameras, in others, whose scene may have no dark, and
+#: Irradiance that counts as far from black or white in formats of cameras, in others, whose scene may have no dark, and
 #: where floats may have the noise of a reconstruction.
 FAR_CAMERA, FAR, FAR_FLOAT = 0.02, 0.05, 1.0
 
@@ -93,19 +94,19 @@ def doubts(frames: NDArray, recording: Recording) -> Iterator[str]:
 
 
 def _levels(frames: NDArray, recording: Recording) -> Iterator[str]:
-    """The dark and the bright end beside black and white."""
+    """The dark and the bright end beside black and white, in light."""
     flat = frames.reshape(len(frames), -1)
     few = flat[:, :: max(1, flat.shape[1] // SAMPLES) | 1]
     dark, bright = (float(np.quantile(few, share)) for share in (DARK, BRIGHT))
     black, white = recording.black, recording.white
     floats = frames.dtype.kind == "f" and not recording.camera
-    share = FAR_CAMERA if recording.camera else FAR_FLOAT if floats and recording.white_stated else FAR
-    far = share * (white - black)
-    if black + far < dark < bright and not floats:
+    far = FAR_CAMERA if recording.camera else FAR_FLOAT if floats and recording.white_stated else FAR
+    least, most = make_response(recording.response).decode((np.array([dark, bright]) - black) / (white - black))
+    if far < least < most and not floats:
         yield _darkest(dark, "above", black)
-    if dark < black - far:
+    if least < -far:
         yield _darkest(dark, "below", black)
-    if bright > white + far:
+    if most > 1 + far:
         top = frames.max()
         what = f"{np.mean(few > white):.1%} of the samples lie above white, {white:g}, up to {top:g}"
         yield f"{what}; if that is not overexposure, {_stating('white', (1 << int(top).bit_length()) - 1)}"
