@@ -58,10 +58,11 @@ def matched(
     return ours.reshape(*index.shape, *ours.shape[1:]), theirs.reshape(*index.shape, *theirs.shape[1:])
 
 
-def seen_white(video: Recording) -> float | None:
-    """The value of white with which the source was exposed, where the video's record says one that had to be given."""
-    white = video.record.get("source_white")
-    return float(white) if isinstance(white, (int, float)) and white > 0 else None
+def seen_levels(video: Recording, white: float | None, black: float | None) -> dict[str, Any]:
+    """White and black of the source: as given, else those with which it was exposed, where the video's record says that they were."""
+    noted = {key: video.record.get(f"source_{key}") for key in ("white", "black")}
+    known = {key: float(level) for key, level in noted.items() if isinstance(level, (int, float))}
+    return {key: known.get(key) if level is None else level for key, level in (("white", white), ("black", black))}
 
 
 def _numbers(video: Recording, key: str, default: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:

@@ -62,9 +62,12 @@ for _place, _name in enumerate(COMMANDS):
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command line; 0 on success, 2 where the user can mend something, with one line that says what."""
     logging.getLogger().addHandler(_SILENT)
+    notes = _Notes()
+    logging.getLogger("c2b").addHandler(notes)
     try:
         app(sys.argv[1:] if words is None else list(words), result_action="return_value")
         sys.stdout.flush()
+        notes.tell()
     except (Refusal, OSError, CycloptsError, MemoryError) as error:
         if isinstance(error, BrokenPipeError):  # the reader, such as head, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -75,7 +78,30 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stopped:
         print(f"c2b: interrupted; {str(stopped) or 'nothing half-written is left'}", file=sys.stderr)
         return INTERRUPTED
+    finally:
+        logging.getLogger("c2b").removeHandler(notes)
     return 0
+
+
+class _Notes(logging.Handler):
+    """Tells on the standard error what is doubtful but goes on, each once: on a terminal at once, else when all is done.
+
+    So a mistake stays one line.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: dict[str, bool] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.setdefault(_one_line(Refusal(record.getMessage())), False)
+        if sys.stderr.isatty():
+            self.tell()
+
+    def tell(self) -> None:
+        for line in [line for line, told in self._lines.items() if not told]:
+            print(f"c2b: note: {line}", file=sys.stderr)
+            self._lines[line] = True
 
 
 def _one_line(error: BaseException) -> str:

@@ -108,6 +108,8 @@ class Reconstruction(Recording):
         kept = (
             "frame_index",
             "source_white",
+            "source_black",
+            "notes",
             "crop",
             "resize",
             "response",
@@ -162,8 +164,12 @@ def _source(video: Recording, count: int, sensor: Sensor) -> dict[str, Any]:
     facts: dict[str, Any] = {"frame_index": seen, "crop": crop, "response": video.response, "source": video.source}
     if resized:
         facts["resize"] = [video.height, video.width]
-    if video.dtype.kind == "u" and video.white != np.iinfo(video.dtype).max:
+    if video.white != (np.iinfo(video.dtype).max if video.dtype.kind == "u" else 1):
         facts["source_white"] = video.white
+    if video.black:
+        facts["source_black"] = video.black
+    if video.notes:
+        facts["notes"] = list(video.notes)
     if video.rate is not None and not video.rate_nominal:
         facts["rate"] = video.rate
     return facts

@@ -83,16 +83,16 @@ EffectiveBit Depth : {effective}\nEffectiveBit Side : {side}\nShutter Type2(nsec
 
 
 def write_seq(
-    path: Path, frames: NDArray, *, version: int = 5, kind: int = 100, compression: int = 0, allocated: int = -1
+    path: Path, frames: NDArray, *, version: int = 5, kind: int = 100, compression: int = 0, allocated: int = -1, real_bits: int = 12
 ) -> Path:
-    """``frames`` (n, H, W) of uint8 or uint16 (12 bit); 20 ms from frame to frame."""
+    """``frames`` (n, H, W) of uint8 or uint16 (``real_bits``); 20 ms from frame to frame."""
     count, height, width = frames.shape
     size, bits = frames[0].nbytes, 8 * frames.itemsize
     period = -(-(size + 8) // 64) * 64
     header = bytearray(1024 if version < 5 else 8192)
     struct.pack_into("<I20sIii", header, 0, 0xFEED, "Norpix seq".encode("utf-16-le"), 0, version, 1024)
     header[36:56] = "A flow    ".encode("utf-16-le")
-    struct.pack_into("<6I", header, 548, width, height, bits, 8 if bits == 8 else 12, size, kind)
+    struct.pack_into("<6I", header, 548, width, height, bits, 8 if bits == 8 else real_bits, size, kind)
     struct.pack_into("<3Id", header, 572, count if allocated < 0 else allocated, 0, period, 25.0)
     struct.pack_into("<I", header, 620, compression)
     content = bytes(header)

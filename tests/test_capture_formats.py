@@ -447,6 +447,19 @@ def test_a_dng_is_read_by_libraw(tmp_path, mosaic):
         assert (picture.black, picture.white, picture.shutter) == (20, 4095, 0.01) and picture.colour == (mosaic or "mono")
 
 
+def test_a_companded_capture_is_linear_in_its_dng(tmp_path):
+    rawpy = pytest.importorskip("rawpy")
+    readout = Readout(white=400, read_noise=2, bits=12, black_level=20, gain=4, companded_bits=8)
+    video = np.random.default_rng(0).random((T, 30, 46), np.float32)
+    capture, converted = (two_bucket(how).sensor.capture(video, seed=0) for how in (readout, replace(readout, companded_bits=None)))
+    write_capture(tmp_path / "a.dng", capture, bucket=1)
+    with open_recording(tmp_path / "a.dng") as picture, rawpy.imread(str(tmp_path / "a.dng")) as raw:
+        assert np.array_equal(picture[0], raw.raw_image) and len(np.unique(picture[0])) > 20
+        assert (picture.black, picture.white) == (20, 4095) and raw.white_level == 4095
+        rounding = picture[0].astype(float) - converted.images[0, 1]
+        assert 1 < np.abs(rounding).max() < 32 and abs(rounding.mean()) < 1
+
+
 def test_the_noise_profile_is_the_variance_of_the_readout(tmp_path):
     import tifffile
 

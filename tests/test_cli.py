@@ -540,7 +540,7 @@ def test_a_read_only_place_is_named_without_the_name_of_the_temporary_file(here,
 
 
 def test_a_failure_midway_leaves_the_file_of_before(empty, capsys):
-    half = np.load("v.npy")[:18].astype(np.float32)
+    half = np.load("v.npy")[:18].astype(np.float32) / 255
     for target, command in (("x.c2b.ome.tif", "simulate"), ("x.npy", "convert"), ("x.mkv", "convert"), ("x/", "convert")):
         np.save("half.npy", half)
         run(capsys, command, "half.npy", target)

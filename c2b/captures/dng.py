@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from c2b.atomic_file import atomic_file
 from c2b.captures.bucket import chosen
 from sensors.capture import Capture
+from sensors.companding import expansion_table
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
 CFA, LINEAR_RAW = 32803, 34892
 BLACK_LEVEL, WHITE_LEVEL, NOISE_PROFILE, EXPOSURE_TIME = 50714, 50717, 51041, 33434
-CFA_SIZE, CFA_PATTERN = 33421, 33422
+LINEARIZATION, CFA_SIZE, CFA_PATTERN = 50712, 33421, 33422
 DNG_VERSION, DNG_BACKWARD, CAMERA, COLOUR_MATRIX, NEUTRAL, ILLUMINANT = 50706, 50707, 50708, 50721, 50728, 50778
 DAYLIGHT = 21  # D65
 _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _SRATIONAL, _DOUBLE = 1, 2, 3, 4, 5, 10, 12
@@ -98,7 +99,7 @@ def _tags(sensor: Sensor, bucket: int, mosaic: str) -> list[tuple[int, int, int,
     black, gain, read_noise = (
         float(np.broadcast_to(getattr(readout, name), sensor.buckets)[bucket]) for name in ("black_level", "gain", "read_noise")
     )
-    white = 2 ** (readout.stored_bits or 16) - 1
+    white = 2 ** (readout.bits or 16) - 1
     span = white - black
     noise = (gain / span, ((gain * read_noise) ** 2 + 1 / 12) / span**2)
     tags: list[tuple[int, int, int, Any]] = [
@@ -109,6 +110,9 @@ def _tags(sensor: Sensor, bucket: int, mosaic: str) -> list[tuple[int, int, int,
         (WHITE_LEVEL, _LONG, 1, white),
         (NOISE_PROFILE, _DOUBLE, 2, noise),
     ]
+    if readout.bits and readout.companded_bits:  # levels are of what the table makes of the samples
+        table = np.rint(expansion_table(readout.bits, readout.companded_bits)).astype(int).tolist()
+        tags.append((LINEARIZATION, _SHORT, len(table), table))
     if sensor.duration:
         tags.append((EXPOSURE_TIME, _RATIONAL, 1, (max(1, round(sensor.duration * _MICROSECONDS)), _MICROSECONDS)))
     if mosaic:

@@ -76,8 +76,8 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[Any]], title: str = ""
     print("\n".join(line.rstrip() for line in capture.get().rstrip().split("\n")) + "\n" * bool(title))
 
 
-def open_video(text: str, *, linearize: str | None = None, white: float | None = None) -> Recording:
-    """A video file or folder, or a scene by its name such as ``occluding-objects:frames=18``."""
+def open_video(text: str, *, linearize: str | None = None, white: float | None = None, black: float | None = None) -> Recording:
+    """A video file or folder, or a scene by its name such as ``occluding-objects:frames=18``; what is doubtful of it is told."""
     from c2b import captures
     from c2b.scenes import SCENES
     from sensors import spec
@@ -86,8 +86,8 @@ def open_video(text: str, *, linearize: str | None = None, white: float | None =
     if text.partition(":")[0] in SCENES and not Path(text).exists():
         from c2b.scenes.as_recording import SceneRecording
 
-        if linearize not in (None, "none") or white is not None:
-            raise Refusal(f"{text} is a scene: linear light, 1 = white; it takes neither --linearize nor --white")
+        if linearize not in (None, "none") or white is not None or black is not None:
+            raise Refusal(f"{text} is a scene: linear light, 1 = white; it takes neither --linearize nor --white nor --black")
         return SceneRecording(text)
     from c2b.video.recording import open_recording
 
@@ -96,7 +96,9 @@ def open_video(text: str, *, linearize: str | None = None, white: float | None =
     kind = captures.format_of(text) if Path(text).is_file() else None
     if kind and not getattr(kind, "holds_video", False):
         raise Refusal(f"{text} is a capture, not a video; c2b reconstruct makes a video of it")
-    return open_recording(text, response=linearize, white=white)
+    recording = open_recording(text, response=linearize, white=white, black=black)
+    _ = recording.notes  # looked for now, so that they are told before the work and not after it
+    return recording
 
 
 def a_code(text: str, *, perhaps_video: bool = False) -> NDArray | None:

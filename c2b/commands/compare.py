@@ -40,6 +40,7 @@ def compare(
     json: bool = False,
     linearize: str | None = None,
     white: float | None = None,
+    black: float | None = None,
     channels: Literal["luma", "rgb", "stored"] = "luma",
     frames: str = "",
     rows: str = "",
@@ -80,6 +81,8 @@ def compare(
         How the stored values come from light: none, srgb, gamma:exponent=2.2. Default: what the file says of itself, else none.
     white
         The stored value of white. Default: what the file says, else its largest number.
+    black
+        The stored value of no light. Default: what the file says, else 0.
     channels
         Expose luma, three colour channels, or what is stored (a Bayer mosaic).
     frames
@@ -98,7 +101,7 @@ def compare(
 
     @contextmanager
     def opened(name: str) -> Iterator[Any]:
-        with open_video(name, linearize=linearize, white=white) as whole:
+        with open_video(name, linearize=linearize, white=white, black=black) as whole:
             yield part_of(whole, frames, rows, columns, None if channels == "stored" else channels, resize)
 
     @cache

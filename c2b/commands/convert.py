@@ -25,6 +25,8 @@ def convert(
     columns: str = "",
     channels: Literal["luma", "rgb", "stored"] = "stored",
     resize: str = "",
+    white: float | None = None,
+    black: float | None = None,
 ) -> None:
     """From one video, code or capture format to another.
 
@@ -59,12 +61,17 @@ def convert(
         As stored, or turned into luma or rgb.
     resize
         WIDTHxHEIGHT, Lanczos, after the crop.
+    white
+        The stored value of white in a video, such as 4095. Default: what the file says, else its largest number.
+    black
+        The stored value of no light in a video. Default: what the file says, else 0.
     """
     from c2b import captures
     from c2b.commands import apart
 
     apart(source, target)
-    part = {"frames": frames, "rows": rows, "columns": columns, "resize": resize, "channels": channels}
+    part: dict[str, Any] = {"frames": frames, "rows": rows, "columns": columns, "resize": resize, "channels": channels}
+    part |= {"white": white, "black": black}
     of_capture = {"code": code, "swap": swap_buckets}
     given = {"exposure": exposure, "bucket": bucket, "orig": orig}
     kind = captures.format_of(source)
@@ -152,7 +159,7 @@ def _video(source: str, target: str, part: Mapping[str, Any]) -> None:
     from c2b.video.writing import loss, write_video
 
     channels = None if part["channels"] == "stored" else part["channels"]
-    with open_video(source) as recording:
+    with open_video(source, white=part["white"], black=part["black"]) as recording:
         shown = part_of(recording, part["frames"], part["rows"], part["columns"], channels, part["resize"])
         write_video(target, shown, progress=progress)
         lost = loss(target, shown)

@@ -18,7 +18,9 @@ CHECK_SCENE = "occluding-objects:frames={frames},height=150,width=210,seed=4"
 LARGEST_TILE = 64
 
 
-def info(file: str, /, *, json: bool = False) -> None:
+def info(
+    file: str, /, *, json: bool = False, linearize: str | None = None, white: float | None = None, black: float | None = None
+) -> None:
     """Say what a file is: capture, video, code, or weights and what they were trained for.
 
     A file that holds both, such as an SCI scene with its true frames, is told as a capture.
@@ -29,24 +31,34 @@ def info(file: str, /, *, json: bool = False) -> None:
         Any file that c2b reads, or the name of a scene, a code or weights (c2b list).
     json
         Print JSON.
+    linearize
+        Of a video, how its stored values come from light: none, srgb, gamma:exponent=2.2. Default: what the file says, else none.
+    white
+        Of a video, the stored value of white. Default: what the file says, else its largest number.
+    black
+        Of a video, the stored value of no light. Default: what the file says, else 0.
     """
     from json import dumps
 
     from c2b.commands import table
 
-    facts = _facts(file)
+    levels = {"linearize": linearize, "white": white, "black": black}
+    facts = _facts(file, {name: value for name, value in levels.items() if value is not None})
     if json:
         print(dumps(facts))
     else:
         table(["", ""], _lines(facts), file)
 
 
-def _facts(file: str) -> dict[str, Any]:
+def _facts(file: str, of_video: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of a file; one whose levels are given is a video."""
     from c2b import captures
-    from c2b.commands import a_code, open_video
+    from c2b.commands import a_code
     from recon import weight_file
     from sensors.refusal import Refusal
 
+    if of_video:
+        return _video_facts(file, of_video)
     if file.endswith(".safetensors") or (not Path(file).exists() and weight_file.locate(file).is_file()):
         return {"kind": "weights", **weight_file.describe(weight_file.locate(file)), **_checked(weight_file.locate(file))}
     if kind := captures.format_of(file):
@@ -71,17 +83,23 @@ def _facts(file: str) -> dict[str, Any]:
         }
     if (code := a_code(file)) is None:
         try:
-            with open_video(file) as recording:
-                return {
-                    "kind": "video",
-                    **({"as a code": f"c2b codes {file}"} if _is_like_a_code(file, recording) else {}),
-                    **recording.describe(),
-                    **({"record": dict(recording.record)} if recording.record else {}),
-                }
+            return _video_facts(file, {})
         except Refusal:
             if (code := a_code(file, perhaps_video=True)) is None:
                 raise
     return _code_facts(code)
+
+
+def _video_facts(file: str, levels: Mapping[str, Any]) -> dict[str, Any]:
+    from c2b.commands import open_video
+
+    with open_video(file, **levels) as recording:
+        return {
+            "kind": "video",
+            **({"as a code": f"c2b codes {file}"} if _is_like_a_code(file, recording) else {}),
+            **recording.describe(),
+            **({"record": dict(recording.record)} if recording.record else {}),
+        }
 
 
 def _code_facts(code: NDArray) -> dict[str, Any]:
@@ -132,6 +150,8 @@ def _lines(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
     for key, value in facts.items():
         if isinstance(value, dict):
             yield from _lines(value, f"{prefix}{key}.")
+        elif key == "notes":
+            yield from (("note", str(line)) for line in value)
         elif value is not None:
             yield prefix + key, _short(value)
 

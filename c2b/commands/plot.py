@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from c2b.commands import Whole
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot(file: str, png: Path, /, *, exposure: Whole = 0) -> None:
+def plot(file: str, png: Path, /, *, exposure: Whole = 0, white: float | None = None, black: float | None = None) -> None:
     """Draw a capture, a code or a video.
 
     Parameters
@@ -22,18 +23,23 @@ def plot(file: str, png: Path, /, *, exposure: Whole = 0) -> None:
         .png .svg .pdf; .gif for an animation of a video.
     exposure
         Which exposure of a capture.
+    white
+        The stored value of white in a video. Default: what the file says, else its largest number.
+    black
+        The stored value of no light in a video. Default: what the file says, else 0.
     """
     from c2b import captures
     from c2b.commands import a_code, apart
     from c2b.plots import save
 
     apart(file, png)
-    if captures.format_of(file):
+    levels = {name: value for name, value in (("white", white), ("black", black)) if value is not None}
+    if captures.format_of(file) and not levels:
         save(_capture(file, exposure), png)
     elif png.suffix.lower() == ".gif" and a_code(file) is None:
-        _film(file, png)
+        _film(file, png, levels)
     else:
-        save(_code_or_video(file), png)
+        save(_code_or_video(file, levels), png)
     print(f"{png}: picture of {file}")
 
 
@@ -58,7 +64,7 @@ def _capture(file: str, exposure: int) -> Figure:
     )
 
 
-def _code_or_video(file: str) -> Figure:
+def _code_or_video(file: str, levels: Mapping[str, Any]) -> Figure:
     import numpy as np
 
     from c2b.commands import a_code, open_video
@@ -66,24 +72,24 @@ def _code_or_video(file: str) -> Figure:
     from c2b.plots.strip import strip_figure
     from sensors.refusal import Refusal
 
-    if (code := a_code(file)) is not None:
+    if not levels and (code := a_code(file)) is not None:
         return code_figure(code, title=file)
     try:
-        with open_video(file) as recording:
+        with open_video(file, **levels) as recording:
             chosen = sorted({round(i * (len(recording) - 1) / 4) for i in range(5)})
             stored = np.stack([recording[t] for t in chosen])
             shown = (stored - recording.black) / (recording.white - recording.black)
             return strip_figure({"": shown}, times=chosen, title=Path(file).name)
     except Refusal:
-        if (code := a_code(file, perhaps_video=True)) is None:
+        if levels or (code := a_code(file, perhaps_video=True)) is None:
             raise
     return code_figure(code, title=file)
 
 
-def _film(file: str, gif: Path) -> None:
+def _film(file: str, gif: Path, levels: Mapping[str, Any]) -> None:
     from c2b.commands import open_video
     from c2b.plots.animation import write_animation
 
-    with open_video(file) as recording:
+    with open_video(file, **levels) as recording:
         frames = recording[: min(len(recording), 180)]
         write_animation(gif, {Path(file).name: (frames - recording.black) / (recording.white - recording.black)})

@@ -19,6 +19,7 @@ def score(
     window: Literal["gaussian", "uniform"] = "gaussian",
     data_range: float = 1.0,
     white: float | None = None,
+    black: float | None = None,
     encode: str | None = None,
     no_clip: bool = False,
 ) -> None:
@@ -51,17 +52,19 @@ def score(
         From black to white.
     white
         The stored value of white in the truth, as for c2b simulate --white.
+    black
+        The stored value of no light in the truth.
     encode
         Compare values encoded by srgb or gamma:exponent=2.2, where the source is linear; default: as the source stores them.
     no_clip
         Compare values outside of the data range as they are, instead of clipping them.
     """
     from c2b import masks
-    from c2b.alignment import matched, seen_white
+    from c2b.alignment import matched, seen_levels
     from c2b.commands import open_video
     from recon import metrics
 
-    with open_video(str(video)) as made, open_video(truth, white=white or seen_white(made)) as source:
+    with open_video(str(video)) as made, open_video(truth, **seen_levels(made, white, black)) as source:
         size = (720, 1200) if protocol == "codedblurred" else None
         ours, theirs = matched(made, source, size=size, encode=encode)
     result = metrics.score(

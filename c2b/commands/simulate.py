@@ -22,6 +22,7 @@ def simulate(
     seed: Whole = 0,
     linearize: str | None = None,
     white: float | None = None,
+    black: float | None = None,
     channels: Literal["luma", "rgb", "stored"] = "luma",
     frames: str = "",
     rows: str = "",
@@ -48,6 +49,8 @@ def simulate(
         How the stored values come from light: none, srgb, gamma:exponent=2.2. Default: what the file says of itself, else none.
     white
         The stored value of white, such as 4095 for 12 bit frames in 16. Default: what the file says, else its largest number.
+    black
+        The stored value of no light, such as 64. Default: what the file says, else 0.
     channels
         Expose luma, three colour channels, or what is stored (a Bayer mosaic).
     frames
@@ -64,7 +67,7 @@ def simulate(
     from c2b.commands import apart, counted, make_sensor, open_video, part_of, progress
 
     apart(video, capture)
-    with open_video(video, linearize=linearize, white=white) as recording:
+    with open_video(video, linearize=linearize, white=white, black=black) as recording:
         part = part_of(recording, frames, rows, columns, None if channels == "stored" else channels, resize)
         chip, record = make_sensor(sensor, code, readout, part.colour)
         count = streaming.simulate(part, capture, chip, seed=seed, record=record, progress=progress)

@@ -5,7 +5,9 @@ window        a lazy part of a recording: frames, crop, luma, size
 response      how stored values come from light, and back
 sidecar       the facts that a video file cannot hold, in a JSON file beside it
 writing       video to file
+plausibility  stored values held against what is declared of them
 sci_scene, dng              the true frames of a MATLAB scene; one raw picture
+dng_levels    what the tags of a raw picture say of its numbers
 image_folder, tiff_stack, npy_array, container      one file per format
 photron_mraw, phantom_cine, norpix_seq              those of high-speed cameras, digital numbers as they are
 packed_dump   raw frames with a layout beside them

@@ -122,6 +122,9 @@ class Container(Recording):
         self._held: tuple[int, Any] = (-1, None)
         self._container.close()
 
+    def _looked_at(self) -> range:
+        return range(self.colour == "mono" and self._bits == 16)  # all else is made for display; a jump takes long
+
     def _open(self) -> None:
         """Open, or open again: the next frame is the first."""
         import av

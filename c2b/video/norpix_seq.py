@@ -31,6 +31,7 @@ class NorpixSeq(Recording):
 
     title = "NorPix sequence (.seq)"
     suffixes = (".seq",)
+    camera = True
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -61,6 +62,7 @@ class NorpixSeq(Recording):
         self.shape, self.dtype = (frames, height, width), self._layout.dtype
         real_bits = real_bits if 1 <= real_bits <= bits else bits
         self.white = float((1 << real_bits) - 1)
+        self.bits, self.white_stated = real_bits, real_bits not in (8, 16)
         self.rate = self._measured_rate()
         description = header[36:548].decode("utf-16-le", "replace").partition("\0")[0]
         self.record = {"version": version, "first_frame": first_frame, "container_bits": bits, "effective_bits": real_bits}

@@ -68,7 +68,7 @@ def stored_as(dtype: np.dtype, path: Path) -> tuple[np.dtype, float]:
     """The dtype in which an array of ``dtype`` is handed out, and its white; a Refusal where there is none."""
     if dtype.kind == "b":
         return np.dtype(np.uint8), 1.0
-    if dtype in (np.uint8, np.uint16):
+    if dtype.kind == "u" and dtype.itemsize <= 2:
         return dtype.newbyteorder("="), float(np.iinfo(dtype).max)
     if dtype.kind == "f" and dtype.itemsize <= 8:
         return np.dtype(np.float32), 1.0

@@ -189,11 +189,13 @@ class PackedDump(Recording):
 
     title = "dump of raw frames with a layout (.raw, .bin with .json)"
     suffixes = (".raw", ".bin")
+    camera = True
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.layout = _layout(path)
         self.dtype, self.colour, self.white = self.layout.dtype, self.layout.colour, float((1 << self.layout.bits) - 1)
+        self.bits, self.white_stated = self.layout.bits, self.layout.bits not in (8, 16)
         count, rest = self.layout.frames_in(path.stat().st_size)
         if rest or not count:
             raise Refusal(

@@ -67,6 +67,7 @@ class PhantomCine(Recording):
 
     title = "Phantom recording (.cine)"
     suffixes = (".cine",)
+    camera = True
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -152,7 +153,8 @@ class PhantomCine(Recording):
         return _CFA[filters]
 
     def _set_levels(self, facts: dict[str, Any], *, companded: bool) -> None:
-        self.white = float((1 << facts["effective_bits"]) - 1)
+        self.white, self.white_stated = float((1 << facts["effective_bits"]) - 1), True
+        self.bits = self._layout.bits if companded else facts["effective_bits"]
         if companded:
             self.black, self.white, self.response = PhantomTenBit.BLACK, PhantomTenBit.WHITE, "phantom-10bit"
         elif 0 <= facts.get("black_level", -1) < facts.get("white_level", -1) < 1 << self._layout.bits:

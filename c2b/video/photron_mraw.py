@@ -53,6 +53,7 @@ class PhotronMraw(Recording):
 
     title = "Photron recording (.mraw with .cihx or .cih)"
     suffixes = (".mraw", _XML, _TEXT)
+    camera = True
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -74,6 +75,7 @@ class PhotronMraw(Recording):
         self.shape = (frames, *self._layout.shape)
         self.dtype, self.colour = self._layout.dtype, self._layout.colour
         self.white = _white(facts, self._layout.bits)
+        self.bits, self.white_stated = int(self.white).bit_length(), "effective_bits" in facts or bits not in (8, 16)
         self.rate, self.shutter = _rate(facts), _shutter(facts)
         self.record = {key: value for key, value in facts.items() if key not in ("width", "height", "frames")}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import operator
 from abc import ABC, abstractmethod
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.video import FORMATS, sidecar
+from c2b.video.plausibility import doubts, refuse_beyond, refuse_floats
 from c2b.video.response import linearise
 from c2b.video.response import make as make_response
 from sensors import spec
@@ -28,6 +30,9 @@ HEAD = 64
 #: Numbers in a frame that is stored compressed, twice 8K video: a larger one is a damaged file or a bomb. What is stored as it is may
 #: be as large as its file.
 LARGEST_FRAME = 1 << 26
+
+#: Where notes go beside `Recording.notes`; unless a program handles them, Python prints them to standard error.
+_LOG = logging.getLogger("c2b.video")
 
 #: ITU-R 601 weights of red, green and blue in units of 1/65536, as Pillow has them for ``convert("L")``.
 LUMA = (19595, 38470, 7471)
@@ -55,7 +60,7 @@ def open_recording(
     """
     name, kind = _format_of(Path(path))
     recording = kind(Path(path))
-    recording.format = name
+    recording.format, recording.doubted = name, True
     try:
         given = {"response": response, "white": white, "black": black}
         return sidecar.apply(recording, {key: value for key, value in given.items() if value is not None})
@@ -64,9 +69,16 @@ def open_recording(
         raise
 
 
-def read_video(path: str | Path, *, response: str | None = None, frames: slice | None = None) -> NDArray[np.float32]:
+def read_video(
+    path: str | Path,
+    *,
+    response: str | None = None,
+    frames: slice | None = None,
+    white: float | None = None,
+    black: float | None = None,
+) -> NDArray[np.float32]:
     """The irradiance of a video file, (T, H, W) or (T, H, W, 3), 1 = white: `open_recording`, sliced and linearised."""
-    with open_recording(path, response=response) as recording:
+    with open_recording(path, response=response, white=white, black=black) as recording:
         return recording.window(frames=frames).irradiance()
 
 
@@ -86,6 +98,14 @@ class Recording(ABC):
         uint8, uint16 or float32.
     white, black : float
         Stored values of irradiance 1 and 0.
+    white_stated : bool
+        Whether the file, its sidecar or the user says what `white` is; else it is the largest number of the dtype, or 1.
+    bits : int or None
+        Bits of a sample by the file's own word; larger numbers are refused when they are read.
+    camera : bool
+        Whether the format holds digital numbers of a camera, whose darkest are at the black level.
+    doubted : bool
+        Whether its numbers are another program's, to be held against what is declared of them (`c2b.video.plausibility`).
     response : str
         How stored values come from light: a name of `c2b.video.response.RESPONSES` with its settings.
     rate : float or None
@@ -102,6 +122,7 @@ class Recording(ABC):
 
     title: ClassVar[str] = ""
     suffixes: ClassVar[tuple[str, ...]] = ()
+    camera: ClassVar[bool] = False
 
     format: str = ""
     path: Path
@@ -109,12 +130,17 @@ class Recording(ABC):
     dtype: np.dtype
     white: float
     black: float = 0.0
+    white_stated: bool = False
+    bits: int | None = None
+    doubted: bool = False
     response: str = "none"
     rate: float | None = None
     rate_nominal: bool = False
     shutter: float | None = None
     colour: str = "mono"
     record: Mapping[str, Any] = MappingProxyType({})
+    _notes: tuple[str, ...] = ()
+    _looked: bool = False
 
     def __init__(self, path: Path) -> None:
         """Read the header; a Refusal if it is damaged."""
@@ -149,6 +175,36 @@ class Recording(ABC):
 
     def close(self) -> None:  # noqa: B027  most formats hold nothing open
         """Let go of the file; reading afterwards is an error."""
+
+    def note(self, line: str) -> None:
+        """Keep a doubt in `notes` and tell it, once: for readers, of what they go on with and a user should know."""
+        if line not in self._notes:
+            self._notes = (*self._notes, line)
+            _LOG.warning("%s: %s", self.path, line)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is doubtful about these frames, a line each; the first, the middle and the last are looked at when first asked.
+
+        Raises
+        ------
+        Refusal
+            If they hold numbers that the bits declared in the file cannot.
+        """
+        if self.doubted and not self._looked and (shown := self._looked_at()):
+            self._looked = True
+            try:
+                frames = self._read(shown)
+            except (Refusal, OSError):  # a damaged frame is told of when it is asked for
+                return self._notes
+            refuse_beyond(frames, self, shown)
+            for line in doubts(frames, self):
+                self.note(line)
+        return self._notes
+
+    def _looked_at(self) -> range:
+        """The frames that `notes` are about; none where nothing can be doubted, as in 8 bit video."""
+        return range(0, len(self), max(1, (len(self) - 1) // 2))[:3] if self.camera or self.dtype != np.uint8 else range(0)
 
     @property
     def height(self) -> int:
@@ -248,14 +304,16 @@ class Recording(ABC):
         """The facts of this recording, JSON-able."""
         keys = ("white", "black", "response", "rate", "rate_nominal", "shutter", "colour")
         size = {"format": self.format, "path": str(self.path), "frames": len(self), "height": self.height, "width": self.width}
-        return {**size, "dtype": self.dtype.name, **{key: getattr(self, key) for key in keys}}
+        notes = {"notes": list(self.notes)} if self.notes else {}
+        return {**size, "dtype": self.dtype.name, **{key: getattr(self, key) for key in keys}, **notes}
 
     def _in_order(self, frames: range, read: Callable[[range], NDArray]) -> NDArray:
         ascending = frames if frames.step > 0 else frames[::-1]
         block = read(ascending)
         if block.dtype.kind == "f":
-            for number, frame in zip(ascending, block, strict=True):
-                refuse_not_finite(frame, self.path, number)
+            refuse_floats(block, self, ascending)
+        else:
+            refuse_beyond(block, self, ascending)
         return block if frames.step > 0 else block[::-1]
 
 
@@ -279,12 +337,6 @@ def luma(frames: NDArray) -> NDArray:
         return r * red + g * green + b * blue
     r, g, b = np.array(LUMA, np.uint32)
     return ((r * red + g * green + b * blue + np.uint32(32768)) >> np.uint32(16)).astype(frames.dtype)
-
-
-def refuse_not_finite(frame: NDArray, where: object, number: int) -> None:
-    """A Refusal naming the frame if it holds NaN or infinite values."""
-    if not np.isfinite(frame).all():
-        raise Refusal(f"{where}: frame {number} holds NaN or infinite values; irradiance has to be finite")
 
 
 def refuse_too_large(shape: tuple[int, ...], where: object) -> None:

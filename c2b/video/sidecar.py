@@ -54,6 +54,9 @@ def apply(recording: Recording, given: Mapping[str, Any]) -> Recording:
         for key in ("white", "black"):
             if key in facts:
                 setattr(recording, key, _number(key, facts[key]))
+        recording.white_stated = recording.white_stated or "white" in facts
+        if facts.get("schema") == SCHEMA and given.keys().isdisjoint(("white", "black")):
+            recording.doubted = False  # written by c2b, which knew
         if recording.white == recording.black:
             raise ValueError(f"white and black are both {recording.white}")
         if recording.white < recording.black:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -118,6 +119,9 @@ class TiffStack(Recording):
         self.dtype, self.white = stored_as(np.dtype(first.dtype), self.path)
         if self.dtype.kind == "u":
             self.white = float((1 << first.keyframe.bitspersample) - 1)
+            self.white_stated = first.keyframe.bitspersample not in (8, 16)
+            if bits := _significant_bits(self._file, first.keyframe.bitspersample):
+                self.bits, self.white, self.white_stated = bits, float((1 << bits) - 1), True
         if 0 in self._stored_shape:
             raise ValueError(f"a size of {'x'.join(map(str, self._stored_shape))}")
         self._pages: list[Any] = [page for one in series for page in one.pages]
@@ -205,6 +209,12 @@ def refuse_missing_strips(page: Any) -> None:
     """A ValueError if a page has far fewer strips or tiles than its size asks for, which tifffile would fill in one by one."""
     if math.prod(page.chunked) > len(page.dataoffsets) + SPARE:
         raise ValueError(f"it has {len(page.dataoffsets)} strips or tiles of {math.prod(page.chunked)}")
+
+
+def _significant_bits(file: tifffile.TiffFile, stored: int) -> int:
+    """Bits of a sample by the OME metadata, where they are fewer than those stored; else 0."""
+    found = re.search(r'\bSignificantBits="([0-9]{1,2})"', file.ome_metadata or "")
+    return int(found[1]) if found and 1 <= int(found[1]) < stored else 0
 
 
 def _squeezed(axes: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:

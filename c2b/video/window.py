@@ -43,6 +43,7 @@ class Window(Recording):
 
         for name in ("path", "dtype", "white", "black", "response", "shutter", "record", "format", "rate", "rate_nominal"):
             setattr(self, name, getattr(whole, name))
+        self.white_stated, self.bits = whole.white_stated, whole.bits
         if whole.rate is not None:
             self.rate = whole.rate / abs(self._frames.step)
         self.colour = _shifted(whole.colour, self._rows.start, self._columns.start)
@@ -62,6 +63,13 @@ class Window(Recording):
         size = len(self._rows) * down, len(self._columns) * across
         a, b, c, d = (int(x) if x == int(x) else x for x in (*corner, *size))
         return a, b, c, d
+
+    def note(self, line: str) -> None:
+        self._whole.note(line)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._whole.notes
 
     def close(self) -> None:
         self._whole.close()

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from c2b import captures
 from c2b.atomic_file import atomic_file
 from c2b.video import FORMATS, sidecar
-from c2b.video.recording import Recording, refuse_not_finite
+from c2b.video.plausibility import refuse_not_finite
+from c2b.video.recording import Recording
 from c2b.video.response import Response
 from c2b.video.response import make as make_response
 from sensors import spec
@@ -145,10 +146,10 @@ def _format_of(path: Path) -> str:
 
 
 def _given_dtype(dtype: np.dtype) -> np.dtype:
-    if dtype.kind == "b" or dtype == np.uint8:
+    if dtype.kind == "b":
         return np.dtype(np.uint8)
-    if dtype == np.uint16:
-        return np.dtype(np.uint16)
+    if dtype.kind == "u" and dtype.itemsize <= 2:
+        return dtype.newbyteorder("=")
     if dtype.kind == "f":
         return np.dtype(np.float32)
     raise Refusal(f"a video of {dtype.name} cannot be written; give irradiance as float, or uint8 or uint16 frames")

@@ -152,6 +152,19 @@ def _capture(name: str, sensor: str, folder: Path) -> Path:
     return Path(path)
 
 
+def _levelled_dng(folder: Path) -> Path:
+    """With a table, an active and a masked area, and black per place, row and column."""
+    import tifffile
+
+    tags = [(50706, 1, 4, bytes((1, 4, 0, 0))), (33421, 3, 2, (2, 2)), (33422, 1, 4, bytes((0, 1, 1, 2)))]
+    tags += [(50712, 3, 256, [n * n // 2 for n in range(256)]), (50713, 3, 2, (2, 2)), (50714, 4, 4, (60, 64, 66, 70))]
+    tags += [(50715, 10, 20, [1, 2] * 20), (50716, 10, 12, [-1, 3] * 12), (50717, 4, 1, 30000)]
+    tags += [(50829, 4, 4, (2, 4, 14, 24)), (50830, 4, 4, (0, 0, 16, 4))]
+    picture = np.arange(16 * 24, dtype=np.uint16).reshape(16, 24) % 256
+    tifffile.imwrite(folder / "l.dng", picture, photometric=32803, metadata=None, extratags=[(*tag, True) for tag in sorted(tags)])
+    return folder / "l.dng"
+
+
 def _dng(folder: Path) -> Path:
     return _capture("dng", "coded-pixel:white=100,bits=12,gain=0.4,full_well=9000", folder)
 
@@ -263,7 +276,7 @@ _MAKERS: dict[str, list[Make]] = {
         partial(_written, "x.npy", _frames("uint16", shape=(2, 6, 8, 3))),
     ],
     "container": [partial(_written, name, _frames(shape=(3, 16, 16))) for name in ("x.mkv", "x.avi", "x.mp4", "x.mov")],
-    "dng": [_dng],
+    "dng": [_dng, _levelled_dng],
     "sci-scene": [_scene_mat],
     "sensor-file": [_sensor_file],
     "calibration-folder": [_bench],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import resource
 import shutil
@@ -218,6 +219,7 @@ def clock() -> Iterator[None]:
 def main(name: str, seed: int, first: int, last: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    logging.getLogger("c2b").addHandler(logging.NullHandler())  # notes on damaged files would fill the pipe
     with clock(), tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
         for said in cases(name, seed, first, last, Path(folder)):
             _say(*said)
