@@ -27,6 +27,7 @@ def read_clips(
     *,
     linearize: str | None = None,
     white: float | None = None,
+    black: float | None = None,
     channels: str = "luma",
     progress: Progress | None = None,
 ) -> list[NDArray]:
@@ -58,7 +59,7 @@ def read_clips(
     paths = films + photographs
     found = []
     for number, path in enumerate(progress(paths, len(paths), "read clips") if progress else paths):
-        opened = open_recording(path, response=linearize, white=white) if number < len(films) else ImageFolder(path)
+        opened = open_recording(path, response=linearize, white=white, black=black) if number < len(films) else ImageFolder(path)
         with opened as recording:
             recording.response = linearize or recording.response
             colour = channels == "rgb" and recording.colour != "mono"

@@ -227,7 +227,7 @@ def _training(entry: Mapping[str, Any], folder: Path, path: Path) -> tuple[str, 
 
 
 def _of_its_type(key: str, value: Any, name: str, path: Path) -> Any:
-    kind = {"seed": int, "white": float}.get(key, str)
+    kind = {"seed": int, "white": float, "black": float}.get(key, str)
     if not isinstance(value, (int, float) if kind is float else kind) or isinstance(value, bool):
         raise Refusal(f"{path}: {key} of {name} is {value!r}; needed: {kind.__name__}")
     return value

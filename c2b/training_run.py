@@ -43,6 +43,7 @@ class Training:
     channels: str = "luma"
     linearize: str | None = None
     white: float | None = None
+    black: float | None = None
 
     @property
     def checkpoint(self) -> Path:
@@ -98,9 +99,8 @@ class Training:
         given: dict[str, Any] = {}
         if self.held is not None:
             given["held"] = read_clips(_watched(learner, label, self.held), linearize=self.linearize)
-        clips = read_clips(
-            self.videos, self.stills, linearize=self.linearize, white=self.white, channels=self.channels, progress=progress
-        )
+        levels = {"linearize": self.linearize, "white": self.white, "black": self.black}
+        clips = read_clips(self.videos, self.stills, **levels, channels=self.channels, progress=progress)
         if not clips:
             raise Refusal("nothing to learn from; give --videos FOLDER, --stills FOLDER or both")
         facts = {"clips": len(clips), "frames": sum(map(len, clips)), "light": self.light, "linearize": self.linearize or ""}

@@ -71,6 +71,8 @@ def test_linearised_clips_are_light():
         assert np.allclose(other, (one / 255.0) ** 2, atol=1e-3)
     (brighter,) = read_clips([Path("film/a.npy")], white=510)
     assert np.allclose(brighter, stored[0] / 510, atol=1e-3)
+    (lifted,) = read_clips([Path("film/a.npy")], black=10)
+    assert np.allclose(lifted, (stored[0] - 10.0) / 245, atol=2e-3)
 
 
 def test_what_is_learnt_serves_a_capture(capsys):

@@ -31,6 +31,7 @@ def train(
     channels: Literal["luma", "rgb"] = "luma",
     linearize: str | None = None,
     white: float | None = None,
+    black: float | None = None,
     hours: float | None = None,
     queue: Path | None = None,
 ) -> None:
@@ -70,6 +71,8 @@ def train(
         How the stored values come from light: none, srgb, gamma:exponent=2.2. Default: what the file says of itself, else none.
     white
         The stored value of white in recordings, such as 4095 for 12 bit frames in 16.
+    black
+        The stored value of no light in recordings.
     hours
         Stop in good order after so long; the same command resumes.
     queue
@@ -90,7 +93,7 @@ def train(
         raise Refusal("c2b train needs METHOD and WEIGHTS, or --queue TRAININGS.toml; see c2b train --help")
     told = Training(
         method, weights, videos or (), stills or (), held, sensor or ("two-bucket",), code or ("impulse",), readout or (None,), light,
-        preset, seed, channels, linearize, white,
+        preset, seed, channels, linearize, white, black,
     )  # fmt: skip
     from c2b.commands import progress
 
