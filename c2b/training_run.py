@@ -97,9 +97,9 @@ class Training:
         learner, label = self.learner()
         sensors, named = self._sensors(learner)
         given: dict[str, Any] = {}
+        levels: dict[str, Any] = {"linearize": self.linearize, "white": self.white, "black": self.black}
         if self.held is not None:
-            given["held"] = read_clips(_watched(learner, label, self.held), linearize=self.linearize)
-        levels = {"linearize": self.linearize, "white": self.white, "black": self.black}
+            given["held"] = read_clips(_watched(learner, label, self.held), **levels)
         clips = read_clips(self.videos, self.stills, **levels, channels=self.channels, progress=progress)
         if not clips:
             raise Refusal("nothing to learn from; give --videos FOLDER, --stills FOLDER or both")
