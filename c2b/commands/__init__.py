@@ -7,7 +7,8 @@ all docstrings.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -38,6 +39,65 @@ def whole(_: type, tokens: Sequence[Token]) -> int:
 
 
 Whole = Annotated[int, Parameter(converter=whole)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Said:
+    """What the user says of a measurement whose file does not say it.
+
+    Parameters
+    ----------
+    code
+        Of a capture that does not hold its own: a name or a file. A file with its true frames takes the code that explains its meas, or
+        any with --protocol cacti.
+    sensor
+        Of a measurement: a name, a preset or a sensor file. Default: an ideal coded pixel; two buckets for PNG pairs.
+    white
+        Of a measurement: what one white sub-exposure adds to it, above black. Default: as the file says, else the brightest sample.
+    black
+        Of a measurement: its value without light, or a file of dark pictures, which is subtracted.
+    axes
+        time-first or time-last, or meas=time-first,mask=time-last, where arrays can be read in two ways.
+    origin
+        ROW,COLUMN of a mask larger than the frames at which they begin.
+    """
+
+    code: str = ""
+    sensor: str = ""
+    white: float | None = None
+    black: str = ""
+    axes: str = ""
+    origin: str = ""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """As `c2b.captures.read_capture` takes them; nothing for what is not said."""
+        from sensors.refusal import Refusal
+
+        words = {"code": self.code, "sensor": self.sensor, "axes": self.axes, "black": self.black, "white": self.white}
+        said: dict[str, Any] = {key: value for key, value in words.items() if value not in ("", None)}
+        if self.origin:
+            sides = self.origin.split(",")
+            if len(sides) != 2 or not all(side.strip().isascii() and side.strip().isdigit() for side in sides):
+                raise Refusal(f"--origin {self.origin} is not ROW,COLUMN such as 10,20")
+            said["origin"] = (int(sides[0]), int(sides[1]))
+        return said
+
+
+def told_of(record: Mapping[str, Any]) -> Iterator[str]:
+    """Lines about a capture that its user should hear: its mask, its axes, an assumed white, what was ignored."""
+    from c2b import masks
+
+    if "mask" in record:
+        yield f"mask: {masks.text(record['mask'])}"
+    if "axes" in record:
+        yield f"axes: {record['axes']}"
+    provenance = record.get("provenance")
+    white = provenance.get("white") if isinstance(provenance, Mapping) else None
+    if isinstance(white, str) and white.startswith("assumed: "):
+        yield f"white: {record['white']:.6g}, {white}; --white states another"
+    yield from (f"note: {note}" for note in record.get("notes", ()))
 
 
 def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
@@ -96,7 +156,10 @@ def open_video(text: str, *, linearize: str | None = None, white: float | None =
     kind = captures.format_of(text) if Path(text).is_file() else None
     if kind and not getattr(kind, "holds_video", False):
         raise Refusal(f"{text} is a capture, not a video; c2b reconstruct makes a video of it")
-    return open_recording(text, response=linearize, white=white)
+    recording = open_recording(text, response=linearize, white=white)
+    for note in recording.notes:
+        print(f"c2b: note: {note}", file=sys.stderr)
+    return recording
 
 
 def a_code(text: str, *, perhaps_video: bool = False) -> NDArray | None:

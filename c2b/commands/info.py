@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from c2b.commands import Said
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from c2b.video.recording import Recording
 
+NOTHING = Said()
+
 #: Side in pixels up to which frames may be the tile of a code.
 LARGEST_TILE = 64
 
 
-def info(file: str, /, *, json: bool = False) -> None:
+def info(file: str, /, *, said: Said = NOTHING, json: bool = False) -> None:
     """Say what a file is: capture, video, code, or weights and what they were trained for.
 
     A file that holds both, such as an SCI scene with its true frames, is told as a capture.
@@ -22,7 +26,9 @@ def info(file: str, /, *, json: bool = False) -> None:
     Parameters
     ----------
     file
-        Any file that c2b reads, or the name of a scene, a code or weights (c2b list).
+        Any file that c2b reads, or the name of a scene, a code or weights (c2b list). With --code also a measurement of your own.
+    said
+        What the file of a capture does not say: see the options below.
     json
         Print JSON.
     """
@@ -30,14 +36,14 @@ def info(file: str, /, *, json: bool = False) -> None:
 
     from c2b.commands import table
 
-    facts = _facts(file)
+    facts = _facts(file, said)
     if json:
         print(dumps(facts))
     else:
         table(["", ""], _lines(facts), file)
 
 
-def _facts(file: str) -> dict[str, Any]:
+def _facts(file: str, said: Said) -> dict[str, Any]:
     from pathlib import Path
 
     from c2b import captures
@@ -47,11 +53,13 @@ def _facts(file: str) -> dict[str, Any]:
 
     if file.endswith(".safetensors") or (not Path(file).exists() and weight_file.locate(file).is_file()):
         return {"kind": "weights", **weight_file.describe(weight_file.locate(file))}
-    if kind := captures.format_of(file):
+    if (kind := captures.format_of(file)) or said.given:
         summary = kind.summary(Path(file)) if hasattr(kind, "summary") else {}
         try:
-            capture = captures.read_capture(file)
+            capture = captures.read_capture(file, **said.given)
         except captures.CodeMissing:
+            if kind is None:
+                raise
             return {"kind": "capture", **summary, "code": "not in the file; c2b reconstruct and convert take it as --code"}
         document, _ = capture.sensor.description()
         seen = {"exposures": len(capture), "buckets": capture.sensor.buckets, "frames per exposure": capture.sensor.frames}
@@ -73,6 +81,7 @@ def _facts(file: str) -> dict[str, Any]:
                 return {
                     "kind": "video",
                     **({"as a code": f"c2b codes {file}"} if _is_like_a_code(file, recording) else {}),
+                    **({"as a measurement": f"c2b info {file} --code MASK"} if _is_like_a_measurement(file, recording) else {}),
                     **recording.describe(),
                     **({"record": dict(recording.record)} if recording.record else {}),
                 }
@@ -97,6 +106,15 @@ def _is_like_a_code(file: str, recording: Recording) -> bool:
     from c2b import code_files
 
     return Path(file).suffix.lower() in code_files.SUFFIXES and max(recording.height, recording.width) <= LARGEST_TILE
+
+
+def _is_like_a_measurement(file: str, recording: Recording) -> bool:
+    """Whether an array of grey pictures lies in a file that no program makes for videos alone, and no program of ours made it."""
+    from pathlib import Path
+
+    from c2b.captures import own_measurement
+
+    return own_measurement.may_be(Path(file)) and recording.colour == "mono" and not recording.record
 
 
 def _lines(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -98,6 +98,8 @@ class Recording(ABC):
         ``mono``, ``rgb``, or the Bayer pattern of the top left 2x2 pixels, such as ``rggb``.
     record : mapping
         What the writer of the file noted: method, frame_index, crop ...
+    notes : tuple of str
+        What a user should hear of the file that is no mistake, such as a sidecar that is not about it.
     """
 
     title: ClassVar[str] = ""
@@ -115,6 +117,7 @@ class Recording(ABC):
     shutter: float | None = None
     colour: str = "mono"
     record: Mapping[str, Any] = MappingProxyType({})
+    notes: tuple[str, ...] = ()
 
     def __init__(self, path: Path) -> None:
         """Read the header; a Refusal if it is damaged."""
@@ -248,7 +251,8 @@ class Recording(ABC):
         """The facts of this recording, JSON-able."""
         keys = ("white", "black", "response", "rate", "rate_nominal", "shutter", "colour")
         size = {"format": self.format, "path": str(self.path), "frames": len(self), "height": self.height, "width": self.width}
-        return {**size, "dtype": self.dtype.name, **{key: getattr(self, key) for key in keys}}
+        facts = {**size, "dtype": self.dtype.name, **{key: getattr(self, key) for key in keys}}
+        return {**facts, "notes": list(self.notes)} if self.notes else facts
 
     def _in_order(self, frames: range, read: Callable[[range], NDArray]) -> NDArray:
         ascending = frames if frames.step > 0 else frames[::-1]

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from c2b.captures import mat_file, sci_mat, unit
+from c2b.captures import mat_file, unit
+from c2b.captures.measurement import BAYER
 from c2b.video.recording import Recording
 from sensors.refusal import Refusal
 
@@ -38,7 +39,7 @@ class SciScene(Recording):
         self.white = unit.white_of_frames(frames)
         self._frames: NDArray | None = np.ascontiguousarray(frames)
         self.shape, self.dtype = frames.shape, frames.dtype
-        self.colour = "rgb" if array.ndim == 4 else sci_mat.BAYER if name == "orig_bayer" else "mono"
+        self.colour = "rgb" if array.ndim == 4 else BAYER if name == "orig_bayer" else "mono"
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
