@@ -14,9 +14,9 @@ folder  a picture for each frame, in natural order
 .bmp    the same, or a mask stack of a camera of `CAMERAS`, known by its size
 ======  =========================================================================================
 
-Whole numbers of any type are divided by their largest, so that masks of 0 and 255 are codes of 0 and 1. Whether an array (H, W, T) has
-time last is seen beside a measurement (`c2b.captures.axes`). One mask (H, W) is no code: it does not say for how many frames, nor
-whether it moves; ``shifting-mask:mask=FILE`` says it.
+Integers are divided by their largest, so that masks of 0 and 255 are codes of 0 and 1; so are floats that are nothing but 0 and a
+whole number, or whole numbers up to 255. Whether an array (H, W, T) has time last is seen beside a measurement (`c2b.captures.axes`).
+One mask (H, W) is no code: it does not say for how many frames, nor whether it moves; ``shifting-mask:mask=FILE`` says it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ from numpy.typing import NDArray
 from c2b import array_names
 from c2b.atomic_file import atomic_file
 from sensors.refusal import Refusal
+
+#: An open pixel of a mask that is stored like a picture of 8 bit.
+LARGEST_PICTURE = 255
 
 #: Bytes that a compressed code file may unpack to: 640x480 pixels, 200 sub-exposures.
 LARGEST = 1 << 26
@@ -104,13 +107,15 @@ def moving(mask: object, frames: int = 8) -> str:
 def as_fractions(array: NDArray) -> tuple[NDArray, float]:
     """A mask with its values in [0, 1], and what a value of 1 was before in its unit.
 
-    Whole numbers of any type are an encoding, such as 0 and 255, and the largest is an open pixel. Other values are what they are: a
+    Whole numbers are an encoding, such as 0 and 255, and the largest is an open pixel. Other values are what they are: a
     calibrated mask that lets 1.04 times the light through is divided by that, and the light it stands for has that factor.
     """
     largest = float(array.max())
     if largest <= 1:
         return array, 1.0
-    whole = array.dtype.kind in "ui" or bool((array == np.rint(array)).all())
+    binary = largest == np.rint(largest) and bool(((array == 0) | (array == largest)).all())
+    picture = largest <= LARGEST_PICTURE and bool((array == np.rint(array)).all())
+    whole = array.dtype.kind in "ui" or binary or picture
     return (array / np.float32(largest)).astype(np.float32), 1.0 if whole else largest
 
 

@@ -146,7 +146,7 @@ def _kind_of(path: Path, said: Given) -> Any:
     kind = format_of(path) or format_named(path)
     if path.is_dir() and kind is not None and kind.suffix not in ("/", ""):
         kind = None
-    if said.code is not None and own_measurement.may_be(path) and (kind is None or own_measurement.is_lone(path)):
+    if said.code is not None and own_measurement.may_be(path) and (kind is None or own_measurement.is_foreign(path)):
         return own_measurement.OwnMeasurement
     if kind is not None:
         return kind
@@ -163,5 +163,5 @@ def _kinds() -> list[Any]:
 
 
 def _unknown(path: Path) -> str:
-    known = ", ".join("NAME" + kind.suffix for kind in _kinds())
+    known = ", ".join("NAME" + kind.suffix for kind in _kinds() if kind.suffix)
     return f"{path} is not named like a capture file; known: {known}"

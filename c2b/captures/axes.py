@@ -86,7 +86,7 @@ def settle(
     """
     choices = [(stated[r],) if r in stated else (FIRST, LAST) if len(shapes[r]) > 2 else (usual[r],) for r in shapes]
     readings = [dict(zip(shapes, orders, strict=True)) for orders in product(*choices)]
-    for fits in (_of_one_size, _frames_of_one_size, _a_tile, _frames_exactly, _frames_enough):
+    for fits in (_of_one_size, _frames_of_one_size, _frames_exactly, _frames_enough):
         readings = [one for one in readings if fits(shapes, one)] or readings
     alike = [one for one in readings if len({one[role] for role in together if role in one and len(shapes[role]) > 2}) <= 1]
     readings = alike or readings
@@ -97,7 +97,7 @@ def settle(
     by_convention = {role: usual[role] for role in shapes}
     if by_convention in readings and all(_plain(role, shapes, usual, readings) for role in shapes):
         return by_convention
-    raise Refusal(_doubt(shapes, readings, where))
+    raise Refusal(_doubt(shapes, sorted(readings, key=lambda one: len(set(one.values()))), where))
 
 
 def size(shape: Shape, order: str) -> Shape:
@@ -120,14 +120,6 @@ def _size_in(role: str, shapes: Mapping[str, Shape], orders: Orders) -> Shape:
 
 def _of_one_size(shapes: Mapping[str, Shape], orders: Orders) -> bool:
     return "mask" not in shapes or _size_in("mask", shapes, orders) == _size_in("meas", shapes, orders)
-
-
-def _a_tile(shapes: Mapping[str, Shape], orders: Orders) -> bool:
-    """A mask of another size repeats over the frame, or holds the frame."""
-    if "mask" not in shapes:
-        return True
-    pairs = [*zip(_size_in("mask", shapes, orders), _size_in("meas", shapes, orders), strict=True)]
-    return all(mask <= side for mask, side in pairs) or all(mask >= side for mask, side in pairs)
 
 
 def _frames_of_one_size(shapes: Mapping[str, Shape], orders: Orders) -> bool:

@@ -222,7 +222,7 @@ def _sensor(code: Code, said: Given, seen: NDArray, path: Path) -> tuple[Sensor,
     """The sensor under the code with time first, and how the code covers the frame, in words."""
     values, shape = code.values, seen.shape[2:]
     if values.ndim == 3 and not code.time_first:
-        shapes, usual = {"meas": (len(seen), *shape), "mask": values.shape}, {"meas": axes.FIRST, "mask": axes.FIRST}
+        shapes, usual = {"meas": (len(seen), *shape), "mask": values.shape}, {"meas": axes.FIRST, "mask": code.order}
         stated = {**axes.parse(said.axes), "meas": axes.FIRST}
         if axes.settle(shapes, usual, stated, together=(), where=path)["mask"] == axes.LAST:
             values = np.moveaxis(values, -1, 0)

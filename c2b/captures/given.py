@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sensors
+from c2b.captures.axes import FIRST, LAST
 from c2b.video import sidecar
 from sensors import spec
 from sensors.refusal import Refusal
@@ -37,16 +38,19 @@ KEYS = ("code", "sensor", "white", "black", "axes", "origin")
 
 
 #: Suffixes of code files that say which axis is time.
-KNOWN_AXES = (".txt", ".bmp", ".png", ".tif", ".tiff")
+KNOWN_AXES = (".txt", ".bmp", ".png")
 
 
 class Code(NamedTuple):
-    """A code as given: its values, what it is called, whether it has a name rather than a file, and whether its axes are known."""
+    """A code as given: its values, what it is called, whether it has a name rather than a file, whether time is known to be first, and
+    the usual order of its axes, in which the values are.
+    """
 
     values: NDArray
     label: str
     named: bool = False
     time_first: bool = False
+    order: str = FIRST
 
 
 @dataclass(frozen=True)
@@ -122,9 +126,10 @@ class Given:
         if isinstance(self.code, (str, Path)):
             named = str(self.code)
             file = codes.is_file(named)
-            return Code(
-                codes.make(named), named, not file, not file or named.lower().endswith(KNOWN_AXES) or Path(named).is_dir()
-            )
+            known = not file or named.lower().endswith(KNOWN_AXES) or Path(named).is_dir()
+            if file and named.lower().endswith(".mat"):
+                return Code(np.moveaxis(codes.make(named), 0, -1), named, order=LAST)
+            return Code(codes.make(named), named, named=not file and "mask=" not in named, time_first=known)
         code = np.asarray(self.code)
         if code.dtype.kind not in "buif" or code.ndim not in (2, 3, 4) or not code.size:
             raise Refusal(f"the code is {code.dtype} of shape {code.shape}; needed: numbers (T, p, q) or (M, T, p, q)")

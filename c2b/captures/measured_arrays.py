@@ -97,7 +97,7 @@ def measured_arrays(file: ArrayFile, said: Given) -> MeasuredArrays:
     extra = tuple(name for name in ("black",) if name in file.shapes)
     found = {name: _numbers(array) for name, array in file.load((*pairs, *own, *((orig,) if orig else ()), *extra)).items()}
     meas = [_checked_meas(found[name], name, file) for name in pairs]
-    masks = {name: _checked_mask(found[name], name, file.path) for name in own}
+    masks = {name: _checked_mask(found[name], name, file.path) for name in own if given is None or found[name].ndim > 2}
     truth = found.get(orig or "")
     mask = given.values if given else _one_code(masks, meas, truth, file)
     orders = _orders(file, said, given, meas, mask, truth)
@@ -113,7 +113,7 @@ def pairs_of(shapes: Mapping[str, tuple[int, ...]], path: Path) -> dict[str, str
             return {f"meas{bayer}": first[0] if first else known[0] if len(known) == 1 else None}
     several = array_names.measurements(shapes)
     if not several:
-        raise Refusal(f"{path} holds {', '.join(shapes) or 'no array'}; needed: meas (H, W, N) and mask (H, W, T)")
+        raise Refusal(f"{path} holds {', '.join(shapes) or 'no array'}; needed: meas (H, W, N) and mask (H, W, T), called so")
     if len(known) == 1 or (len(several) == 1 and known[:1] == ["mask"]):
         return dict.fromkeys(several, known[0])
     initial = {mask[0].lower(): mask for mask in known}
@@ -124,7 +124,7 @@ def _orders(
     file: ArrayFile, said: Given, given: Code | None, meas: list[NDArray], mask: NDArray, truth: NDArray | None
 ) -> dict[str, str]:
     """The order of axes of ``meas``, ``mask`` and ``orig``."""
-    usual = {"meas": file.order, "mask": axes.FIRST if given else file.order, "orig": file.order}
+    usual = {"meas": file.order, "mask": given.order if given else file.order, "orig": file.order}
     fixed = {} if mask.ndim == 3 and not (given and given.time_first) else {"mask": axes.FIRST}
     if meas[0].ndim == 4:
         fixed["meas"] = axes.FIRST
@@ -163,7 +163,7 @@ def _laid_out(
     images = images if images.ndim == 4 else images[:, None]
     code, code_unit = code_files.as_fractions(mask if mask.ndim == 4 else _pages(mask, orders["mask"]))
     own = {name: code_files.as_fractions(_like(array, images.shape[2:], file.order))[0] for name, array in masks.items()}
-    usual = {"meas": file.order, "mask": axes.FIRST if given else file.order, "orig": file.order}
+    usual = {"meas": file.order, "mask": given.order if given else file.order, "orig": file.order}
     ndim = {"meas": next(iter(meas.values())).ndim, "mask": mask.ndim, "orig": 2 if truth is None else truth.ndim}
     turned = [f"{role} {order}" for role, order in orders.items() if order != usual[role] and ndim[role] == 3]
     return MeasuredArrays(

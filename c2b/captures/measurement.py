@@ -165,6 +165,9 @@ def _explained(held: MeasuredArrays, said: Given, images: NDArray, frames: NDArr
         scale = _likely(fitted, held, said, images, frames, sensor)
     rivals = {} if held.own_mask else {f"the {name} in the file": mask for name, mask in held.own.items()}
     reason, off = true_frames.explained(images / scale, frames, sensor, rivals)
+    needed, each = len(images) * sensor.frames, len(frames) // len(images)
+    if reason and needed < len(frames) == each * len(images):
+        reason += f" (orig has {each} frames for each exposure and the mask {sensor.frames})"
     if reason and (offset := true_frames.offset_of(images, frames, sensor)):
         reason = f"meas is {offset:.4g} brighter than that everywhere; if this is its black level: --black {offset:.4g}"
     elif reason and fitted > 0 and not true_frames.explained(images / fitted, frames, sensor, rivals)[0]:

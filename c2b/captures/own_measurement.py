@@ -68,15 +68,9 @@ def may_be(path: Path) -> bool:
     return path.is_dir() or path.suffix.lower() in array_file.SUFFIXES
 
 
-def is_lone(path: Path) -> bool:
-    """Whether an archive that is no capture holds one array alone, whatever its name."""
-    if path.suffix.lower() not in array_file.SEVERAL or array_file.is_c2b(path):
-        return False
-    try:
-        shapes = array_file.open_arrays(path).shapes
-    except Refusal:
-        return False
-    return not array_names.are_a_capture(shapes) and array_file.held(shapes) == 1
+def is_foreign(path: Path) -> bool:
+    """Whether a path is an archive that this program did not write as a capture."""
+    return path.is_file() and path.suffix.lower() in (".npz", ".h5", ".hdf5") and not array_file.is_c2b(path)
 
 
 def _called_meas(file: array_file.ArrayFile) -> array_file.ArrayFile:

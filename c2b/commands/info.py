@@ -88,7 +88,8 @@ def _facts(file: str, said: Said) -> dict[str, Any]:
         except Refusal:
             if (code := a_code(file, perhaps_video=True)) is None:
                 raise
-    return _code_facts(code)
+    perhaps = Path(file).is_file() and Path(file).suffix.lower() in (".npy", ".tif", ".tiff")
+    return {**_code_facts(code), **({"as a measurement": f"c2b info {file} --code MASK"} if perhaps else {})}
 
 
 def _code_facts(code: NDArray) -> dict[str, Any]:
