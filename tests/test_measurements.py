@@ -482,6 +482,14 @@ def test_a_sidecar_of_another_file_is_ignored_with_a_word(here, capsys):
     assert open_recording("w.npy").white == 255 and "sha256" in open_recording("w.npy").notes[0]
 
 
+def test_a_sidecar_of_another_measurement_is_ignored_with_a_word(here, capsys):
+    np.save("m.npy", meas())
+    Path("m.npy.json").write_text(json.dumps({"code": "mask.npy", "white": 1, "bytes": 12}))
+    assert "needs its code" in refused(capsys, "reconstruct", "m.npy", "r.npy")
+    told = run(capsys, "reconstruct", "m.npy", "r.npy", "--code", "mask.npy", "--white", 255)
+    assert "note: m.npy.json is about a file with bytes 12" in told and "it is ignored" in told
+
+
 def test_a_file_cut_short_is_no_other_file(here):
     write_video("v.npy", film())
     np.save("v.npy", film()[:7])

@@ -64,6 +64,7 @@ class Given:
     axes: str = ""
     origin: tuple[int, int] | None = None
     by: str = "stated"
+    notes: tuple[str, ...] = ()
 
     def over(self, facts: Mapping[str, Any], path: Path) -> Given:
         """These statements, and where they are silent those of a sidecar (`path`).
@@ -168,14 +169,17 @@ def sensor_of(text: str, code: NDArray, **settings: Any) -> Sensor:
     return sensors.make(text, code, **settings)
 
 
-def beside(path: Path) -> tuple[dict[str, Any], Path]:
-    """The sidecar ``NAME.json`` of a file of arrays, or ``video.json`` in a folder, and where it lies; empty if there is none."""
-    facts = sidecar.read(path)
-    if sidecar.of_another_file(facts, path):
-        return {}, sidecar.beside(path)
+def with_sidecar(given: Given | None, path: Path) -> Given:
+    """What is given, and where it is silent what the sidecar of the file says: ``NAME.json``, or ``video.json`` in a folder.
+
+    A sidecar that is about another file is ignored, and the notes say so.
+    """
+    given, facts = given or Given(), sidecar.read(path)
+    if other := sidecar.of_another_file(facts, path):
+        return replace(given, notes=(other,))
     if facts.get("schema") == sidecar.SCHEMA:  # about frames, whose white is not that of a measurement
         facts = {key: value for key, value in facts.items() if key not in ("white", "black")}
-    return facts, sidecar.beside(path)
+    return given.over(facts, sidecar.beside(path))
 
 
 def _checked(code: NDArray) -> NDArray:

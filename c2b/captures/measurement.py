@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from c2b import array_names, masks
 from c2b.captures import true_frames, unit
 from c2b.captures.array_file import ArrayFile
-from c2b.captures.given import Given, beside, sensor_of
+from c2b.captures.given import Given, sensor_of
 from c2b.captures.measured_arrays import MeasuredArrays, measured_arrays
+from c2b.video import sidecar
 from sensors.capture import Capture
 from sensors.coded_pixel import CodedPixel
 from sensors.refusal import Refusal
@@ -82,7 +83,9 @@ def capture_of(file: ArrayFile, said: Given, *, from_orig: bool = False, check: 
         "mask": {key: value for key, value in described.items() if value != ""},
     }
     record |= {
-        key: value for key, value in {"black_level": black, "axes": held.turned, "sensor_spec": said.sensor}.items() if value
+        key: value
+        for key, value in {"black_level": black, "axes": held.turned, "sensor_spec": said.sensor, "notes": [*said.notes]}.items()
+        if value
     }
     if sensor.readout.ideal:
         record |= _white(held, said, images, sensor, scale)
@@ -102,7 +105,7 @@ def _sensor(held: MeasuredArrays, said: Given) -> tuple[Sensor, str]:
         what = f"the sensor {said.sensor} has {sensor.buckets}" if said.sensor else "a coded pixel has one"
         raise Refusal(
             f"{held.path} holds {'x'.join(map(str, images.shape))} (N, B, H, W), {images.shape[1]} buckets, and {what}; "
-            f'name a sensor that fits, such as {{"sensor": "two-bucket"}} in {beside(held.path)[1].name}'
+            f'name a sensor that fits, such as {{"sensor": "two-bucket"}} in {sidecar.beside(held.path).name}'
         )
     return sensor, laid
 

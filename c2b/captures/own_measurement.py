@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from c2b import array_names
 from c2b.captures import array_file, measurement
-from c2b.captures.given import Given, beside
+from c2b.captures.given import Given, with_sidecar
+from c2b.video import sidecar
 from sensors.capture import Capture
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
@@ -35,7 +36,7 @@ class OwnMeasurement:
         try:
             if path.suffix.lower() in (".npz", ".h5", ".hdf5") and path.is_file():
                 return not array_file.is_c2b(path) and array_names.are_a_capture(array_file.open_arrays(path).shapes)
-            return may_be(path) and "code" in beside(path)[0]
+            return may_be(path) and "code" in sidecar.read(path) and not sidecar.of_another_file(sidecar.read(path), path)
         except Refusal:
             return False
 
@@ -50,8 +51,7 @@ class OwnMeasurement:
         path: Path, *, verify: bool = True, given: Given | None = None, from_orig: bool = False, check: bool = True
     ) -> Capture:
         """The measurements as a capture: `c2b.captures.measurement.capture_of`, the sidecar's statements under those given."""
-        facts, where = beside(path)
-        said = (given or Given()).over(facts, where)
+        said = with_sidecar(given, path)
         file = array_file.open_arrays(path)
         if not array_names.measurements(file.shapes) and array_file.held(file.shapes) == 1 and said.code is not None:
             file = _called_meas(file)

@@ -27,7 +27,7 @@ from c2b import array_names
 from c2b.atomic_file import atomic_file
 from c2b.captures import array_file, mat_file, measurement
 from c2b.captures.bucket import light_of
-from c2b.captures.given import Given, beside
+from c2b.captures.given import Given, with_sidecar
 from c2b.captures.measurement import BAYER
 from sensors.capture import Capture
 from sensors.refusal import Refusal
@@ -77,8 +77,7 @@ class SciMat:
         from_orig, check : bool
             As for `c2b.captures.measurement.capture_of`, which says what is refused.
         """
-        facts, where = beside(path)
-        said = (given or Given()).over(facts, where)
+        said = with_sidecar(given, path)
         return measurement.capture_of(array_file.open_arrays(path), said, from_orig=from_orig, check=check)
 
     @classmethod

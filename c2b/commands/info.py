@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from c2b.video.recording import Recording
+    from sensors.capture import Capture
 
 NOTHING = Said()
 
@@ -61,20 +62,7 @@ def _facts(file: str, said: Said) -> dict[str, Any]:
             if kind is None:
                 raise
             return {"kind": "capture", **summary, "code": "not in the file; c2b reconstruct and convert take it as --code"}
-        document, _ = capture.sensor.description()
-        seen = {"exposures": len(capture), "buckets": capture.sensor.buckets, "frames per exposure": capture.sensor.frames}
-        image = {"height": capture.images.shape[2], "width": capture.images.shape[3], "dtype": capture.images.dtype.name}
-        return {
-            "kind": "capture",
-            **summary,
-            **seen,
-            **image,
-            "saturated": [round(share, 5) for share in capture[:1].saturated],
-            **document,
-            "code": list(capture.sensor.code.shape),
-            **capture.record,
-            "digest": capture.sensor.digest,
-        }
+        return _capture_facts(capture, summary)
     if (code := a_code(file)) is None:
         try:
             with open_video(file) as recording:
@@ -90,6 +78,23 @@ def _facts(file: str, said: Said) -> dict[str, Any]:
                 raise
     perhaps = Path(file).is_file() and Path(file).suffix.lower() in (".npy", ".tif", ".tiff")
     return {**_code_facts(code), **({"as a measurement": f"c2b info {file} --code MASK"} if perhaps else {})}
+
+
+def _capture_facts(capture: Capture, summary: Mapping[str, Any]) -> dict[str, Any]:
+    document, _ = capture.sensor.description()
+    seen = {"exposures": len(capture), "buckets": capture.sensor.buckets, "frames per exposure": capture.sensor.frames}
+    image = {"height": capture.images.shape[2], "width": capture.images.shape[3], "dtype": capture.images.dtype.name}
+    return {
+        "kind": "capture",
+        **summary,
+        **seen,
+        **image,
+        "saturated": [round(share, 5) for share in capture[:1].saturated],
+        **document,
+        "code": list(capture.sensor.code.shape),
+        **capture.record,
+        "digest": capture.sensor.digest,
+    }
 
 
 def _code_facts(code: NDArray) -> dict[str, Any]:
