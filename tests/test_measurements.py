@@ -161,6 +161,8 @@ def test_arrays_saved_with_time_first_or_last_are_told_by_what_fits(here, exposu
         np.savez("a.npz", meas=turn(measured), mask=turn(mask()), orig=turn(frames))
         for name in ("a.mat", "a.npz"):
             assert np.allclose(read_capture(name).charge, measured[:, None] / 255)
+        with open_recording("a.mat") as truth:
+            assert np.array_equal(truth[:], frames)
 
 
 def test_two_readings_are_named_with_the_option_that_decides(here, capsys):

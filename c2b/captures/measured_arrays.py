@@ -120,6 +120,30 @@ def pairs_of(shapes: Mapping[str, tuple[int, ...]], path: Path) -> dict[str, str
     return {name: initial.get(name.removeprefix("meas").lstrip("_")[:1].lower()) for name in several}
 
 
+def order_of_frames(shapes: Mapping[str, tuple[int, ...]], orig: str, usual: str, path: Path) -> str:
+    """The order of axes of the true frames, as measurement and mask beside them have it; the usual one where there are none.
+
+    Raises
+    ------
+    Refusal
+        If two readings fit.
+    """
+    if not array_names.measurements(shapes):
+        return usual
+    pairs = pairs_of(shapes, path)
+    found = {"meas": shapes[next(iter(pairs))], "orig": shapes[orig]}
+    masks = [mask for mask in pairs.values() if mask and len(shapes[mask]) == 3]
+    if len(found["meas"]) not in (2, 3) or len(found["orig"]) not in (3, 4):
+        return usual
+    found |= {"mask": shapes[masks[0]]} if masks else {}
+    try:
+        return axes.settle(found, dict.fromkeys(axes.ROLES, usual), {}, where=path)["orig"]
+    except Refusal:
+        raise Refusal(
+            f"{path}: {orig} {_by(shapes[orig])} can be read with time first or last; save it as (H, W, frames)"
+        ) from None
+
+
 def _orders(
     file: ArrayFile, said: Given, given: Code | None, meas: list[NDArray], mask: NDArray, truth: NDArray | None
 ) -> dict[str, str]:

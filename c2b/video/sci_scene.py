@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.captures import mat_file, unit
+from c2b.captures.axes import LAST
+from c2b.captures.measured_arrays import order_of_frames
 from c2b.captures.measurement import BAYER
 from c2b.video.recording import Recording
 from sensors.refusal import Refusal
@@ -31,7 +33,8 @@ class SciScene(Recording):
         array = mat_file.arrays(path, (name,))[name]
         if array.ndim not in (2, 3, 4) or (array.ndim == 4 and array.shape[2] != 3):
             raise Refusal(f"{path}: {name} has shape {array.shape}; needed: (H, W, frames) or (H, W, 3, frames)")
-        frames = np.moveaxis(np.atleast_3d(array), -1, 0)
+        order = order_of_frames(shapes, name, LAST, path)
+        frames = np.moveaxis(np.atleast_3d(array), -1, 0) if order == LAST else array
         if frames.dtype.kind == "f":
             frames = frames.astype(np.float32)
         elif frames.dtype.itemsize > 2 or frames.dtype.kind == "i":
