@@ -3,7 +3,8 @@
 What a user holds in hand; `sensors` has the physics, `recon` the inversions::
 
     codes.py code_files.py   codes by name and from files
-    masks.py                 masks told apart: moving, independent, neither
+    masks.py                 masks told apart: moving, independent, neither; laid over a frame
+    array_names.py           what an array in a file is, by the names that laboratories give it
     video/                   high-speed video in and out, one file per format
     scenes/                  procedural scenes with a known answer
     captures/                capture files, one file per format

@@ -4,34 +4,38 @@
 suffix  content
 ======  =========================================================================================
 .npy    array (T, p, q) or (M, T, p, q)
-.npz    the same under the key ``code`` or ``mask``, or as the only array
-.h5     HDF5 (h5py): the same, under the same keys
+.npz    the same under a name of a mask (`c2b.array_names`), or as the only array
+.h5     HDF5 (h5py): the same, under the same names
 .mat    MATLAB v5 or v7.3 (h5py): ``mask`` (H, W, T), as the SCI benchmark stores it; becomes (T, H, W)
+folder  a picture for each frame, in natural order
 .txt    one word of 0 and 1 (a flutter code), or frames as rows of 0 and 1 between empty lines
 .tif    a stack of pages
 .png    square frames, one above the other: the height of the picture is T times its width
 .bmp    the same, or a mask stack of a camera of `CAMERAS`, known by its size
 ======  =========================================================================================
 
-Integer pictures and arrays are divided by their largest value, so that 0/255 masks are 0/1 codes; so are floats that are nothing but
-0 and 255, as MATLAB stores them.
+Integers are divided by their largest, so that masks of 0 and 255 are codes of 0 and 1; so are floats that are nothing but 0 and a
+whole number, or whole numbers up to 255. Whether an array (H, W, T) has time last is seen beside a measurement (`c2b.captures.axes`).
+One mask (H, W) is no code: it does not say for how many frames, nor whether it moves; ``shifting-mask:mask=FILE`` says it.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from c2b import array_names
 from c2b.atomic_file import atomic_file
 from sensors.refusal import Refusal
 
-#: An open pixel of a mask that is stored like an 8 bit picture.
-WHITE = 255
+#: An open pixel of a mask that is stored like a picture of 8 bit.
+LARGEST_PICTURE = 255
 
 #: Bytes that a compressed code file may unpack to: 640x480 pixels, 200 sub-exposures.
 LARGEST = 1 << 26
@@ -68,6 +72,56 @@ def read_code(path: str | Path, *, camera: str = "") -> NDArray:
         If the file is absent, of an unknown suffix, damaged, or not a code.
     """
     path = Path(path)
+    array = _read(path, camera)
+    if array.ndim == 2:
+        of_matlab = f"mask {'x'.join(map(str, array.shape))}; needed: mask (H, W, T)"
+        raise Refusal(f"{path} holds {of_matlab if path.suffix.lower() == '.mat' else _unlike(array)}; {moving(path)}")
+    return _as_code(array, path)
+
+
+def read_mask(path: str | Path) -> NDArray:
+    """One mask (H, W), values in [0, 1], of a file of one picture or of a code of one frame.
+
+    Raises
+    ------
+    Refusal
+        If the file is absent, damaged, or holds several frames.
+    """
+    path = Path(path)
+    picture = path.is_file() and path.suffix.lower() in (".png", ".bmp")
+    array = _picture(path) if picture else _read(path, "")
+    array = array[0] if array.ndim == 3 and len(array) == 1 else array
+    if array.ndim != 2:
+        raise Refusal(f"{path} holds an array {'x'.join(map(str, array.shape))}; needed: one mask (H, W)")
+    return _as_code(array[None], path)[0]
+
+
+def moving(mask: object, frames: int = 8) -> str:
+    """How one mask becomes a code."""
+    return (
+        f"one mask that moves, here a column right per frame, is --code shifting-mask:mask={mask},frames={frames},step=0,across=1, "
+        "and one for a single frame the same with frames=1"
+    )
+
+
+def as_fractions(array: NDArray) -> tuple[NDArray, float]:
+    """A mask with its values in [0, 1], and what a value of 1 was before in its unit.
+
+    Whole numbers are an encoding, such as 0 and 255, and the largest is an open pixel. Other values are what they are: a
+    calibrated mask that lets 1.04 times the light through is divided by that, and the light it stands for has that factor.
+    """
+    largest = float(array.max())
+    if largest <= 1:
+        return array, 1.0
+    binary = largest == np.rint(largest) and bool(((array == 0) | (array == largest)).all())
+    picture = largest <= LARGEST_PICTURE and bool((array == np.rint(array)).all())
+    whole = array.dtype.kind in "ui" or binary or picture
+    return (array / np.float32(largest)).astype(np.float32), 1.0 if whole else largest
+
+
+def _read(path: Path, camera: str) -> NDArray:
+    if path.is_dir():
+        return _folder(path)
     if not path.is_file():
         raise Refusal(f"code file {path} does not exist")
     if path.suffix.lower() not in _READERS:
@@ -75,14 +129,13 @@ def read_code(path: str | Path, *, camera: str = "") -> NDArray:
     if camera and path.suffix.lower() != ".bmp":
         raise Refusal(f"{path} is no mask stack of a camera; those are .bmp")
     try:
-        array = np.asarray(_bmp(path, camera) if camera else _READERS[path.suffix.lower()](path))
+        return np.asarray(_bmp(path, camera) if camera else _READERS[path.suffix.lower()](path))
     except Refusal:
         raise
     except Exception as error:  # whatever a damaged file makes a parser raise
         raise Refusal(
             f"code file {path} cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
         ) from None
-    return _as_code(array, path)
 
 
 def write_code(path: str | Path, code: NDArray, *, camera: str = "") -> None:
@@ -114,24 +167,33 @@ def write_code(path: str | Path, code: NDArray, *, camera: str = "") -> None:
 
 def _as_code(array: NDArray, path: Path) -> NDArray:
     if array.dtype.kind not in "buif" or array.ndim not in (3, 4) or array.size == 0:
-        raise Refusal(f"{path} holds {array.dtype} of shape {array.shape}; a code is numbers (T, p, q) or (M, T, p, q)")
+        raise Refusal(f"{path} holds {_unlike(array)}")
     if not np.isfinite(array).all() or array.min() < 0:
         raise Refusal(f"{path} holds values that are negative or not finite; a code lies in [0, 1]")
-    largest = array.max()
-    if (array.dtype.kind in "ui" and largest > 1) or (largest == WHITE and bool(((array == 0) | (array == WHITE)).all())):
-        array = array / np.float32(largest)
-    if array.max() > 1:
-        raise Refusal(f"{path} holds values up to {largest:g}; a code lies in [0, 1]")
-    return array.astype(np.uint8) if bool(((array == 0) | (array == 1)).all()) else array.astype(np.float32)
+    code, unit = as_fractions(array)
+    if unit != 1:
+        raise Refusal(f"{path} holds values up to {unit:g}; a code lies in [0, 1]")
+    return code.astype(np.uint8) if bool(((code == 0) | (code == 1)).all()) else code.astype(np.float32)
+
+
+def _unlike(array: NDArray) -> str:
+    return f"{array.dtype} of shape {array.shape}; a code is numbers (T, p, q) or (M, T, p, q)"
+
+
+def _named(names: Collection[str], path: Path) -> str:
+    """The name of the mask among arrays."""
+    found = array_names.codes(names)
+    if not found or (len(found) > 1 and found[0] not in ("mask", "mask_bayer", "code")):
+        held = ", ".join(names) or "nothing"
+        raise Refusal(f"{path} holds {held}; the code must be called code or mask, or be the only array whose name has mask")
+    return found[0]
 
 
 def _npz(path: Path) -> NDArray:
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-        names = [n for n in ("code", "mask") if n in arrays] or list(arrays)
-        if not names or (len(names) > 1 and names[0] not in ("code", "mask")):
-            raise Refusal(f"{path} holds {', '.join(arrays) or 'nothing'}; the code must be called code or mask")
-        _refuse_bomb(arrays.zip.getinfo(names[0] + ".npy").file_size, path)
-        return arrays[names[0]]
+        name = _named([name for name in arrays if name.rpartition(".")[2] != "json"], path)
+        _refuse_bomb(arrays.zip.getinfo(name + ".npy").file_size, path)
+        return arrays[name]
 
 
 def _refuse_bomb(size: int, path: Path) -> None:
@@ -143,22 +205,19 @@ def _refuse_bomb(size: int, path: Path) -> None:
 def _mat(path: Path) -> NDArray:
     from c2b.captures import mat_file
 
-    shapes = mat_file.contents(path)
-    name = next((name for name in ("mask", "mask_bayer") if len(shapes.get(name, ())) == 3), "")
-    if not name:
-        seen = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
-        raise Refusal(f"{path} holds {seen or 'nothing'}; needed: mask (H, W, T)")
-    return np.ascontiguousarray(mat_file.arrays(path, (name,))[name].transpose(2, 0, 1))
+    shapes = {name: shape for name, shape in mat_file.contents(path).items() if math.prod(shape) > 1}
+    found = array_names.codes(shapes)
+    if not found or len(shapes[found[0]]) not in (2, 3) or (len(found) > 1 and found[0] not in ("mask", "mask_bayer", "code")):
+        raise Refusal(f"{path} holds {array_names.listed(shapes)}; needed: mask (H, W, T)")
+    array = mat_file.arrays(path, (found[0],))[found[0]]
+    return array if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
 
 
 def _hdf5(path: Path) -> NDArray:
     from c2b.captures import hdf5
 
     with hdf5.h5py(path).File(path) as file:
-        names = [name for name in ("code", "mask") if name in file] or list(file)
-        if len(names) != 1 and names[:1] not in (["code"], ["mask"]):
-            raise Refusal(f"{path} holds {', '.join(file) or 'nothing'}; the code must be called code or mask")
-        return hdf5.numbers(file, names[0], path)
+        return hdf5.numbers(file, _named([name for name in file if name != "document"], path), path)
 
 
 def _text(path: Path) -> NDArray:
@@ -189,17 +248,37 @@ def _tiff(path: Path) -> NDArray:
 
 
 def _png(path: Path) -> NDArray:
-    from PIL import Image
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path) as picture:
-            _refuse_bomb(math.prod(picture.size), path)
-            array = np.asarray(picture.convert("L"))
+    array = _picture(path)
     height, width = array.shape
     if height % width:
-        raise Refusal(f"{path} is {height}x{width}; frames of {width}x{width} one above the other are needed")
+        raise Refusal(
+            f"{path} is {height}x{width}; frames of {width}x{width} one above the other are needed, or a folder of pictures; "
+            + moving(path)
+        )
     return array.reshape(height // width, width, width)
+
+
+def _picture(path: Path) -> NDArray:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as picture:
+                _refuse_bomb(math.prod(picture.size), path)
+                return np.asarray(picture.convert("L"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise Refusal(f"{path} is not a readable picture: {' '.join(str(error).split())}") from None
+
+
+def _folder(path: Path) -> NDArray:
+    from c2b.video.image_folder import ImageFolder
+
+    frames = ImageFolder(path)
+    pictures = frames[:]
+    if frames.colour == "rgb" and (pictures != pictures[..., :1]).any():
+        raise Refusal(f"{path} holds pictures in colour; a mask is grey")
+    return pictures[..., 0] if frames.colour == "rgb" else pictures
 
 
 def _bmp(path: Path, camera: str = "") -> NDArray:

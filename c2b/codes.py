@@ -7,6 +7,7 @@ is a full-resolution mask.
 from __future__ import annotations
 
 from math import isqrt
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +27,21 @@ Tile = int | tuple[int, int]
 
 
 def make(text: str) -> NDArray:
-    """A code by its name, or from a file: ``codes.make("impulse:tile=3")``, ``codes.make("mask.npy")``.
+    """A code by its name, or from a file: ``codes.make("impulse:tile=3")``, ``codes.make("mask.npy")``; a folder holds a picture each.
 
     Raises
     ------
     Refusal
         If the name, a setting or the file is unknown or wrong.
     """
-    if spec.is_file(text):
+    if is_file(text):
         return code_files.read_code(text)
     return spec.make(c2b.CODES, "code", text)
+
+
+def is_file(text: str) -> bool:
+    """Whether a word means a file or a folder of pictures rather than the name of a code."""
+    return spec.is_file(text) or (text.partition(":")[0] not in c2b.CODES and Path(text).is_dir())
 
 
 def impulse(tile: Tile = 3) -> NDArray[np.uint8]:
@@ -113,13 +119,22 @@ def s_matrix(order: int = 15) -> NDArray[np.uint8]:
 
 
 def shifting_mask(
-    frames: int = 8, tile: Tile = 8, step: int = 1, probability: float = 0.5, seed: int = 0, across: int = 0
-) -> NDArray[np.uint8]:
+    frames: int = 8, tile: Tile = 8, step: int = 1, probability: float = 0.5, seed: int = 0, across: int = 0, mask: str = ""
+) -> NDArray:
     """Shifting mask: one random mask that moves by ``step`` rows down and ``across`` columns to the right from frame to frame.
 
     CACTI (Llull et al., "Coded aperture compressive temporal imaging", Optics Express 2013), where a piezo stage moves a chrome mask.
     What enters is new, not wrapped around.
+
+    Parameters
+    ----------
+    mask : str
+        A file of one mask (H, W) that moves, instead of a random one; wrapped around, so that a mask that is larger than the frame
+        by the way it goes needs no wrapping.
     """
+    if mask:
+        one = code_files.read_mask(mask)
+        return np.stack([np.roll(one, (step * t, across * t), (0, 1)) for t in range(_frames(frames))])
     p, q = _tile(tile)
     _check_size(_frames(frames), p, q)
     if not 0 <= probability <= 1:
@@ -127,9 +142,9 @@ def shifting_mask(
     down, right = (np.arange(frames) * move for move in (step, across))
     rows, columns = p + abs(step) * (frames - 1), q + abs(across) * (frames - 1)
     _check_size(1, rows, columns)
-    mask = (_rng(seed).random((rows, columns), np.float32) < probability).astype(np.uint8)
+    drawn = (_rng(seed).random((rows, columns), np.float32) < probability).astype(np.uint8)
     corners = zip(down.max() - down, right.max() - right, strict=True)
-    return np.stack([mask[top : top + p, left : left + q] for top, left in corners])
+    return np.stack([drawn[top : top + p, left : left + q] for top, left in corners])
 
 
 def flutter(chips: str = "raskar") -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensors import spec
+from sensors.refusal import Refusal
 
 #: The kind of a code that is too small to be a mask.
 TILE = "tile"
@@ -60,10 +61,56 @@ def text(mask: Any) -> str:
         f"{mask.get('frames')} frames of {'x'.join(map(str, size))}" if isinstance(size, list) else None,
         f"{share:.1%} open" if isinstance(share, (int, float)) else None,
         f"sha256 {str(mask.get('sha256'))[:8]}" if mask.get("sha256") else None,
+        mask.get("laid"),
         f"meas {mask['meas']}" if mask.get("meas") else None,
     ]
     told = ", ".join(str(word) for word in words if word)
     return f"{mask['file']} ({told})" if mask.get("file") else told
+
+
+def placed(
+    code: NDArray, size: tuple[int, ...], origin: tuple[int, int] | None, name: str, *, named: bool = False
+) -> tuple[tuple[int, int], str]:
+    """Where the frame begins in a code, and how the code covers it, in words; empty for a mask of its size.
+
+    Parameters
+    ----------
+    code : ndarray, (T, p, q) or (M, T, p, q)
+    size : (height, width)
+        Of the frame.
+    origin : (row, column), optional
+        As the user states it.
+    name : str
+        Of the code, for the message.
+    named : bool
+        Whether it is a code of `c2b.CODES`, which repeats over any frame.
+
+    Raises
+    ------
+    Refusal
+        If the code is larger than the frame and no origin is stated, the frame reaches beyond it, or it is smaller and does not fit
+        in at least twice.
+    """
+    sides = [*zip(code.shape[-2:], size, strict=True)]
+    mask, frame = ("x".join(map(str, shape)) for shape in (code.shape[-2:], size))
+    if all(side == needed for side, needed in sides) and origin in (None, (0, 0)):
+        return (0, 0), ""
+    if all(side == needed or side * (1 if named else 2) <= needed for side, needed in sides) and code.shape[-2:] != tuple(size):
+        return origin or (0, 0), f"repeated over {frame}"
+    if any(side < needed for side, needed in sides):
+        raise Refusal(
+            f"{name} is a mask of {mask} and the frames are {frame}; they must be of one size, or the mask larger, or a tile that "
+            "fits in several times"
+        )
+    most = [side - needed for side, needed in sides]
+    span = f"--origin ROW,COLUMN, 0,0 to {most[0]},{most[1]}"
+    if origin is None:
+        raise Refusal(f"{name} is a mask of {mask}, larger than the frames of {frame}; say where in it they begin: {span}")
+    if any(first > last for first, last in zip(origin, most, strict=True)):
+        raise Refusal(
+            f"{name} is a mask of {mask} and frames of {frame} do not lie in it from {origin[0]},{origin[1]} on; {span}"
+        )
+    return origin, f"from its row {origin[0]} and column {origin[1]} on"
 
 
 def too_small(word: str, code: NDArray, size: tuple[int, int]) -> str:

@@ -211,7 +211,6 @@ def wrong(here):
         "dimmed": own * np.float32(0.5),
         "short": own[:4],
         "quarter": own[:, : H // 2, : W // 2],
-        "hwt": last(own),
     }
     for name, code in faults.items():
         np.save(f"{name}.npy", np.ascontiguousarray(code))
@@ -282,7 +281,6 @@ def test_a_file_of_our_own_holds_together(tmp_path):
 
 MISTAKES = {
     "scene.mat --code quarter.npy": "quarter.npy is a mask of 11x15 and the frames are 22x30",
-    "scene.mat --code hwt.npy": "under a code 22x30x5 (T, H, W): the video has 15 frames",
     "scene.mat --code flat.npy": "holds uint8 of shape (22, 30)",
     "scene.mat --code flat.mat": "holds mask 22x30; needed: mask (H, W, T)",
     "scene.mat --code nan.npy": "a code lies in [0, 1]",

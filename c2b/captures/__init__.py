@@ -4,15 +4,19 @@ document      what every exact format holds beside its arrays: sensor, readout, 
 ome_tiff npz hdf5           everything, bit for bit
 bucket_png                  pairs of PNG, as the Toronto laboratory writes them
 sci_mat mat_file mat_v5     the MATLAB files of snapshot compressive imaging
-true_frames                 a measurement against the true frames in its file, and anew under another mask
+own_measurement             arrays of one's own camera: .npz .h5 .npy .tif .png, folders of pictures
+array_file measured_arrays  named arrays in any such file; those of a measurement, found and laid out
+axes                        which axis is time
+measurement true_frames     a measurement as a capture; against the true frames in its file, and anew under another mask
+given                       what the user says of a measurement whose file does not: code, white, black, axes, origin, sensor
 dng                         one bucket of one exposure, for photographers
 plain_stack                 .npy and .tif stacks of a calibration bench
 bucket unit                 one bucket of several; the white of a measurement that nobody calibrated
 
 A format is a class with ``suffix``, ``exact`` (whether a file gives back every bit), ``recognises(path)``, ``read(path)``,
 ``write(path, sensor, exposures, count, record)`` and one line in `FORMATS`. One that is not exact says what it ``drops``; one whose
-files may lack their code reads with ``code=`` and has a ``summary(path)`` that does without; one whose files also hold the true frames
-has ``holds_video``.
+files may lack their code reads with ``given=`` (`c2b.captures.given`) and has a ``summary(path)`` that does without; one whose files
+may hold the true frames ``holds_frames``, and ``holds_video`` where they open as video. One without ``suffix`` is only read.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from sensors.refusal import Refusal
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from c2b.captures.given import Given
     from sensors.capture import Capture
 
 FORMATS = {
@@ -35,6 +40,7 @@ FORMATS = {
     "sci-mat": "c2b.captures.sci_mat:SciMat",
     "bucket-png": "c2b.captures.bucket_png:BucketPng",
     "dng": "c2b.captures.dng:Dng",
+    "own-measurement": "c2b.captures.own_measurement:OwnMeasurement",
 }
 
 
@@ -52,38 +58,67 @@ def format_of(path: str | Path) -> Any:
 
 def format_named(path: str | Path) -> Any:
     """The format class that a file name stands for, or None; ``FOLDER/`` with its slash is a folder."""
-    return next((kind for kind in _kinds() if str(path).lower().endswith(kind.suffix)), None)
+    return next((kind for kind in _kinds() if kind.suffix and str(path).lower().endswith(kind.suffix)), None)
 
 
-def read_capture(path: str | Path, *, verify: bool = True, code: ArrayLike | None = None, **how: Any) -> Capture:
+def read_capture(
+    path: str | Path,
+    *,
+    verify: bool = True,
+    code: ArrayLike | str | None = None,
+    white: float | None = None,
+    black: float | ArrayLike | str | None = None,
+    axes: str = "",
+    origin: tuple[int, int] | None = None,
+    sensor: str = "",
+    **how: Any,
+) -> Capture:
     """Open a capture file: the images as a memory map where they can be, and the sensor, code and readout that took them.
+
+    ::
+
+        read_capture("film.c2b.ome.tif")
+        read_capture("meas.npy", code="mask.npy", white=4095, black=64)  # a measurement of one's own
 
     Parameters
     ----------
     path : path
+        A capture; or, with ``code``, an array (N, H, W), (H, W, N) or (H, W) in ``.npy``, ``.npz``, ``.h5`` or ``.mat``, a TIFF stack,
+        a picture or a folder of pictures.
     verify : bool
         Compare every array with its sha256, where the format has them.
-    code : array_like, (T, p, q), optional
-        The code of a file that holds none, or not the right one (``sci-mat``, ``bucket-png``).
+    code : array_like, (T, p, q), or str, optional
+        The code of a file that holds none, or not the right one; also a name or a file. A mask (H, W, T) is told by its size.
+    white : float, optional
+        What one white sub-exposure adds to the measurement, above black; default: what the file says, or else the brightest sample.
+    black : float, array_like or str, optional
+        The measurement without light: a number, a picture (H, W), or a file of one.
+    axes : str
+        ``time-first``, ``time-last`` or ``meas=time-first,mask=time-last``, where arrays can be read in two ways.
+    origin : (int, int), optional
+        Row and column, of a mask larger than the frame, at which the frame begins.
+    sensor : str
+        A name, a preset or a sensor file; default: an ideal coded pixel, or two buckets where the file has pairs.
     **how
         Further parameters of the format's ``read``, such as ``swap`` of ``bucket-png`` and ``from_orig`` of ``sci-mat``.
 
     Raises
     ------
     Refusal
-        If the file is absent, not a capture, cut short, does not hold what its hashes say, or lacks its code.
+        If the file is absent, not a capture, cut short, does not hold what its hashes say, lacks its code, or can be read in two ways.
     """
+    from c2b.captures.given import Given
+
     path = Path(path)
-    kind = (format_of(path) or format_named(path)) if path.exists() else None
-    if not path.exists() or (path.is_dir() and (kind is None or kind.suffix != "/")):
-        raise Refusal(f"capture file {path} {'is a folder' if path.is_dir() else 'does not exist'}")
-    if kind is None:
-        raise Refusal(_unknown(path))
-    if code is not None:
-        how = {**how, "code": code}
-    if how and not hasattr(kind, "summary"):
+    said = Given(code=code, sensor=sensor, white=white, black=black, axes=axes, origin=origin)
+    kind = _kind_of(path, said)
+    if hasattr(kind, "summary"):
+        return kind.read(path, verify=verify, given=said, **how)
+    if how or said.names_a_code:
         raise Refusal(f"{path} holds its own sensor and code; --code is for captures that lack it")
-    return kind.read(path, verify=verify, **how)
+    from c2b.captures.unit import restated
+
+    return restated(kind.read(path, verify=verify), said)
 
 
 def write_capture(path: str | Path, capture: Capture, **how: Any) -> None:
@@ -102,6 +137,25 @@ def write_capture(path: str | Path, capture: Capture, **how: Any) -> None:
     kind.write(path, capture.sensor, iter(capture.images), len(capture), capture.record, **how)
 
 
+def _kind_of(path: Path, said: Given) -> Any:
+    """The format to read a path with: of what it is, else of its name, else a measurement where its code is given."""
+    if not path.exists():
+        raise Refusal(f"capture file {path} does not exist")
+    from c2b.captures import own_measurement
+
+    kind = format_of(path) or format_named(path)
+    if path.is_dir() and kind is not None and kind.suffix not in ("/", ""):
+        kind = None
+    if said.code is not None and own_measurement.may_be(path) and (kind is None or own_measurement.is_foreign(path)):
+        return own_measurement.OwnMeasurement
+    if kind is not None:
+        return kind
+    if own_measurement.may_be(path):
+        what = f"capture file {path} is a folder" if path.is_dir() else _unknown(path)
+        raise CodeMissing(f"{what}; a measurement of your own needs its code: --code FILE")
+    raise Refusal(_unknown(path))
+
+
 def _kinds() -> list[Any]:
     from sensors.spec import find
 
@@ -109,5 +163,5 @@ def _kinds() -> list[Any]:
 
 
 def _unknown(path: Path) -> str:
-    known = ", ".join("NAME" + kind.suffix for kind in _kinds())
+    known = ", ".join("NAME" + kind.suffix for kind in _kinds() if kind.suffix)
     return f"{path} is not named like a capture file; known: {known}"

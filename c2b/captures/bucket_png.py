@@ -6,7 +6,8 @@ file                                   content
 bucket1_ID.png (or ``bucket1 ID``)     what bucket 1 of that laboratory collected, 8 or 16 bit; our bucket 0
 bucket2_ID.png                         the other; our bucket 1
 BlackIms.mat ``blackLvl``              black level of each bucket, (2, H, W) or (H, W, 2); also blacklevel.mat ``blacklvl``
-capture.json                           what this program adds: the document, or by hand as little as ``{"code": "code.npy"}``
+capture.json                           what this program adds: the document; or by hand as little as ``{"code": "code.npy"}``, also
+                                       sensor, white, black, axes and origin (`c2b.captures.given`)
 =====================================  =====================================================================================
 
 Nothing in such a folder says what its code was, nor which bucket collects while it is 1: that laboratory's notes call the code the
@@ -27,10 +28,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from c2b import code_files, masks
 from c2b.atomic_file import atomic_file
-from c2b.captures import CodeMissing, mat_file, unit
+from c2b.captures import CodeMissing, axes, mat_file, unit
 from c2b.captures import document as documents
+from c2b.captures.given import KEYS as GIVEN
+from c2b.captures.given import Code, Given, sensor_of
 from c2b.video import image_folder
+from sensors import spec
 from sensors.capture import Capture
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
@@ -43,6 +48,9 @@ BLACK_LEVELS = {"BlackIms.mat": "blackLvl", "blacklevel.mat": "blacklvl"}
 
 #: Size of the pictures with dummies, and the rows and columns that see light (1:160 and 11:248 in MATLAB's counting).
 WITH_DUMMIES, SEEING = (176, 288), ((0, 160), (10, 248))
+
+#: What capture.json may hold by hand.
+KEYS = (*GIVEN, "rows", "columns", "bucket1_active_when_code")
 
 CONVENTION = "bucket PNG pairs: bucket1 is our bucket 0, bucket2 our bucket 1; bucket1 collects while the code is "
 
@@ -68,7 +76,7 @@ class BucketPng:
         return {"format": "bucket PNG pairs", "pairs": len(_pairs(path)), "beside them": ", ".join(beside) or "nothing"}
 
     @staticmethod
-    def read(path: Path, *, verify: bool = True, code: NDArray | None = None, swap: bool = False) -> Capture:
+    def read(path: Path, *, verify: bool = True, given: Given | None = None, swap: bool = False) -> Capture:
         """The pairs as a two-bucket capture.
 
         Parameters
@@ -76,28 +84,29 @@ class BucketPng:
         path : Path
         verify : bool
             Compare with the sha256 of capture.json, where this program wrote it.
-        code : array_like, (T, p, q), optional
-            In place of the one that capture.json names.
+        given : Given, optional
+            What the user states; its code and the rest go before what capture.json says.
         swap : bool
             bucket1 collects while the code is 0.
 
         Raises
         ------
         Refusal
-            If pictures lack or differ, or nobody says what the code was.
+            If pictures lack or differ, nobody says what the code was, or capture.json holds a key that has no meaning.
         """
-        facts = _sidecar(path)
+        facts, said = _sidecar(path), given or Given()
         with documents.reading(path):
             pairs = _pairs(path)
             first = not (swap or facts.get("bucket1_active_when_code", 1) == 0)
             images = np.stack([np.stack([_picture(file) for file in (pair if first else pair[::-1])]) for pair in pairs])
-            if "schema" in facts and code is None and not swap:
+            if "schema" in facts and not said.names_a_code and not swap:
                 document = documents.parsed(json.dumps(facts), path)
                 arrays = {
                     name: np.load(path / f"{name}.npy", allow_pickle=False) for name in document["arrays"] if name != "meas"
                 }
-                return documents.capture_of(document, images, arrays, path, verify=verify)
-            return _uncalibrated(path, images, code if code is not None else _code(path, facts), facts, first)
+                return unit.restated(documents.capture_of(document, images, arrays, path, verify=verify), said)
+            by_hand = {} if "schema" in facts else facts
+            return _uncalibrated(path, images, said.checked().over(by_hand, path / SIDECAR), by_hand, first)
 
     @staticmethod
     def write(path: str | Path, sensor: Sensor, exposures: Iterable[NDArray], count: int, record: Mapping[str, Any]) -> None:
@@ -163,21 +172,21 @@ def _sidecar(path: Path) -> dict[str, Any]:
         raise Refusal(f"{file} is damaged ({error}); mend it or remove it") from None
     if not isinstance(facts, dict):
         raise Refusal(f'{file} is damaged: it is one JSON object such as {{"code": "code.npy"}}')
+    for key in () if "schema" in facts else facts:
+        if key not in KEYS:
+            raise Refusal(f"{file}: {spec.unknown('key', key, KEYS)}")
+    if facts.get("bucket1_active_when_code", 1) not in (0, 1):
+        raise Refusal(f"{file}: bucket1_active_when_code is 0 or 1, not {facts['bucket1_active_when_code']!r}")
     return facts
 
 
-def _code(path: Path, facts: Mapping[str, Any]) -> NDArray:
-    from c2b import code_files, codes
-
-    name = facts.get("code")
-    if not isinstance(name, str):
+def _uncalibrated(path: Path, images: NDArray, said: Given, facts: Mapping[str, Any], first: bool) -> Capture:
+    """The part of the pictures that sees light, above black, under the code that was said."""
+    code = said.code_given()
+    if code is None:
         raise CodeMissing(
             f'{path} does not say what its code was; give --code, or put {SIDECAR} with {{"code": "code.npy"}} into it'
         )
-    return code_files.read_code(path / name) if (path / name).is_file() else codes.make(name)
-
-
-def _uncalibrated(path: Path, images: NDArray, code: NDArray, facts: Mapping[str, Any], first: bool) -> Capture:
     rows, columns = (facts.get(key) for key in ("rows", "columns"))
     if images.shape[2:] == WITH_DUMMIES:
         rows, columns = rows or SEEING[0], columns or SEEING[1]
@@ -186,14 +195,45 @@ def _uncalibrated(path: Path, images: NDArray, code: NDArray, facts: Mapping[str
     seen = images[:, :, top:bottom, left:right]
     record: dict[str, Any] = {"convention": CONVENTION + str(int(first)), "source": {"path": str(path)}, "response": "none"}
     record["cut"] = [top, left, bottom - top, right - left]
-    if (black := _black_level(path, images.shape, seen.shape, (top, left), first)) is not None:
-        seen = seen - black[1]
-        record["black_level"] = f"{black[0]}, subtracted"
-    sensor = TwoBucket(code)
-    record |= {"white": unit.white_by_brightest(seen, sensor), "provenance": {"white": unit.BRIGHTEST}}
-    if facts.get("white") is not None:
-        record |= {"white": _positive(facts["white"], path), "provenance": {"white": f"stated in {SIDECAR}"}}
+    sensor, laid = _sensor(code, said, seen, path)
+    record["mask"] = {
+        **({"file": code.label} if code.label else {}),
+        **masks.describe(sensor.code),
+        **({"laid": laid} if laid else {}),
+    }
+    if said.sensor:
+        record["sensor_spec"] = said.sensor
+    if not sensor.readout.ideal:
+        if said.white is not None or said.black is not None:
+            raise Refusal(f"the sensor {said.sensor} has a black level and a white of its own; leave white and black out")
+        return Capture(seen, sensor, record)
+    if (given := said.black_of((bottom - top, right - left))) is not None:
+        seen, record["black_level"] = seen.astype(np.float32) - given, f"{said.by}, subtracted"
+    elif (black := _black_level(path, images.shape, seen.shape, (top, left), first)) is not None:
+        seen, record["black_level"] = seen - black[1], f"{black[0]}, subtracted"
+    if said.white is not None:
+        record |= {"white": float(said.white), "provenance": {"white": said.by}}
+    else:
+        record |= {"white": unit.white_by_brightest(seen, sensor), "provenance": {"white": unit.BRIGHTEST}}
     return Capture(seen, sensor, record)
+
+
+def _sensor(code: Code, said: Given, seen: NDArray, path: Path) -> tuple[Sensor, str]:
+    """The sensor under the code with time first, and how the code covers the frame, in words."""
+    values, shape = code.values, seen.shape[2:]
+    if values.ndim == 3 and not code.time_first:
+        shapes, usual = {"meas": (len(seen), *shape), "mask": values.shape}, {"meas": axes.FIRST, "mask": code.order}
+        stated = {**axes.parse(said.axes), "meas": axes.FIRST}
+        if axes.settle(shapes, usual, stated, together=(), where=path)["mask"] == axes.LAST:
+            values = np.moveaxis(values, -1, 0)
+    values, _ = code_files.as_fractions(values)
+    origin, laid = masks.placed(values, shape, said.origin, code.label or "the code", named=code.named)
+    if not said.sensor:
+        return TwoBucket(np.ascontiguousarray(values), origin=origin), laid
+    sensor = sensor_of(said.sensor, np.ascontiguousarray(values), origin=origin)
+    if sensor.buckets != 2:
+        raise Refusal(f"{path} holds pairs of pictures, of two buckets; the sensor {said.sensor} has {sensor.buckets}")
+    return sensor, laid
 
 
 def _range(what: str, value: Any, size: int, path: Path) -> tuple[int, int]:
@@ -204,12 +244,6 @@ def _range(what: str, value: Any, size: int, path: Path) -> tuple[int, int]:
     if not 0 <= value[0] < value[1] <= size:
         raise Refusal(f"{path / SIDECAR}: {what} {list(value)} reach beyond the {size} there are")
     return value[0], value[1]
-
-
-def _positive(value: Any, path: Path) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise Refusal(f"{path / SIDECAR}: white must be above 0, not {value!r}")
-    return float(value)
 
 
 def _black_level(

@@ -67,7 +67,10 @@ class Hdf5:
         hdf5 = h5py(path)
         with documents.reading(path), hdf5.File(path) as file:
             if DOCUMENT not in file:
-                raise Refusal(f"{path} holds {', '.join(file) or 'nothing'}, but no {DOCUMENT}: no capture of c2b")
+                raise Refusal(
+                    f"{path} holds {', '.join(file) or 'nothing'}, "
+                    f"but no {DOCUMENT}: no capture of c2b; a measurement is called meas there, its mask mask"
+                )
             document = documents.parsed(_text(file, DOCUMENT, path), path)
             arrays = {name: numbers(file, name, path) for name in document["arrays"] if name != "meas"}
             return documents.capture_of(document, _mapped(file, "meas", path), arrays, path, verify=verify)

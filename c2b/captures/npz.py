@@ -63,7 +63,10 @@ class Npz:
         """The capture in a file, its images mapped into memory."""
         with documents.reading(path), zipfile.ZipFile(path) as archive:
             if DOCUMENT not in archive.namelist():
-                raise Refusal(f"{path} holds {', '.join(archive.namelist()) or 'nothing'}, but no {DOCUMENT}: no capture of c2b")
+                raise Refusal(
+                    f"{path} holds {', '.join(archive.namelist()) or 'nothing'}, "
+                    f"but no {DOCUMENT}: no capture of c2b; a measurement is called meas there, its mask mask"
+                )
             document = documents.parsed(archive.read(_stored(archive, DOCUMENT, path)), path)
             arrays = {name: _mapped(archive, name, path) for name in document["arrays"]}
             return documents.capture_of(document, arrays.pop("meas"), arrays, path, verify=verify)

@@ -36,6 +36,9 @@ TOLERANCE = 0.05
 #: A rival explains a measurement better, and clearly so, when its squared residual is this part of that of the mask, or less.
 BETTER, CLEAR = 0.95, 0.5
 
+#: An offset is believed where the squared residual with it is this part of that without it, or less.
+OFFSET = 0.05
+
 #: Residual in relation to the measurement that counts as rounding.
 ROUNDING = 1e-3
 
@@ -75,6 +78,60 @@ def taken_anew(frames: NDArray, sensor: Sensor) -> Capture:
     return sensor.capture(frames, seed=0, white=unit.white_of_frames(frames))
 
 
+def scale_of(images: NDArray, frames: NDArray, sensor: Sensor) -> float:
+    """The unit of a measurement: k of the least squares y = k A x, 1 where it is the plain sum of the frames.
+
+    Parameters
+    ----------
+    images : ndarray, (N, 1, H, W)
+        Without black level, in any unit.
+    frames : ndarray, (F, H, W) or (F, H, W, 3)
+    sensor : Sensor
+        Ideal, of one bucket.
+
+    Returns
+    -------
+    float
+        1 where nothing can be said: sizes that do not fit, no light.
+    """
+    if _unfit(images, frames, sensor):
+        return 1.0
+    measured, taken = _looked_at(images, frames, sensor)
+    light = (taken**2).sum()
+    return float((measured * taken).sum() / light) if light else 1.0
+
+
+def offset_of(images: NDArray, frames: NDArray, sensor: Sensor) -> float:
+    """What all samples of a measurement have more than k A x, where that explains it clearly better than k A x alone; else 0."""
+    if _unfit(images, frames, sensor):
+        return 0.0
+    measured, taken = (array.ravel() for array in _looked_at(images, frames, sensor))
+    if not taken.any():
+        return 0.0
+    plain = ((measured - taken * (measured @ taken) / (taken @ taken)) ** 2).sum()
+    slope = np.cov(taken, measured, bias=True)[0, 1] / taken.var() if taken.var() else 0.0
+    offset = measured.mean() - slope * taken.mean()
+    lifted = ((measured - slope * taken - offset) ** 2).sum()
+    clear = plain > ROUNDING**2 * (measured @ measured) and lifted < OFFSET * plain and slope > 0
+    return float(offset) if clear else 0.0
+
+
+def misfit(images: NDArray, frames: NDArray, sensor: Sensor) -> float:
+    """|y - k A x| / |y|, which is 0 for a measurement that these frames and this sensor explain in any unit."""
+    if _unfit(images, frames, sensor):
+        return 1.0
+    measured, taken = _looked_at(images, frames, sensor)
+    rest = measured - scale_of(images, frames, sensor) * taken
+    return float(np.sqrt((rest**2).sum() / (measured**2).sum())) if measured.any() else 1.0
+
+
+def _looked_at(images: NDArray, frames: NDArray, sensor: Sensor) -> tuple[NDArray, NDArray]:
+    """Some of the measurements, and what the sensor makes of their frames."""
+    looked = min(len(images), max(LOOKED_AT, sensor.codes))
+    taken = taken_anew(frames[: looked * sensor.frames], sensor).images
+    return images[:looked].astype(np.float64), taken.astype(np.float64)
+
+
 def explained(images: NDArray, frames: NDArray, sensor: Sensor, rivals: Mapping[str, NDArray]) -> tuple[str, float]:
     """Why these measurements were not taken of these frames by this sensor, or nothing; and their residual relative to them.
 
@@ -90,13 +147,11 @@ def explained(images: NDArray, frames: NDArray, sensor: Sensor, rivals: Mapping[
     """
     if reason := _unfit(images, frames, sensor):
         return reason, 1.0
-    looked = min(len(images), max(LOOKED_AT, sensor.codes))
-    measured, seen = images[:looked].astype(np.float64), frames[: looked * sensor.frames]
+    measured, by_code = _looked_at(images, frames, sensor)
 
     def taken(code: NDArray) -> NDArray:
-        return taken_anew(seen, replace(sensor, code=np.ascontiguousarray(code))).images.astype(np.float64)
+        return _looked_at(images, frames, replace(sensor, code=np.ascontiguousarray(code)))[1]
 
-    by_code = taken(sensor.code)
     residual, energy = ((measured - by_code) ** 2).sum(), (measured**2).sum()
     off = float(np.sqrt(residual / energy)) if energy else float(by_code.any())
     if off <= ROUNDING:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
+from sensors.capture import Capture
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
+
+if TYPE_CHECKING:
+    from c2b.captures.given import Given
+
+#: The largest numbers of converters of 8, 10, 12, 14 and 16 bit.
+FULL_SCALES = (255, 1023, 4095, 16383, 65535)
+
+#: Frames in units of white may exceed it, by noise or by an interpolation that overshoots, but not as far as this.
+OVERSHOOT = 2.0
 
 #: How `white_by_brightest` is named in the record of a capture.
 BRIGHTEST = "assumed: the brightest sample, relative to the light its code lets through, is white throughout"
@@ -43,7 +56,45 @@ def white_by_brightest(images: NDArray, sensor: Sensor) -> float:
 
 
 def white_of_frames(frames: NDArray) -> float:
-    """White of original frames: 255 and 65535 for integers, for floats 1 where none exceeds it, else 255 (8 bit frames as floats)."""
+    """White of original frames whose file does not say it.
+
+    255 and 65535 for integers. For floats 1 where they hardly exceed it (`OVERSHOOT`), else the smallest full scale of a converter
+    that the brightest reaches up to: 255, 1023, 4095, 16383 or 65535.
+    """
     if frames.dtype.kind in "bui":
         return {1: 255.0, 2: 65535.0}.get(frames.dtype.itemsize, float(frames.max()))
-    return 1.0 if frames.max() <= 1 else 255.0
+    brightest = float(frames.max())
+    if not np.isfinite(brightest):
+        return 255.0  # they are refused when they are exposed
+    return 1.0 if brightest < OVERSHOOT else next((float(scale) for scale in FULL_SCALES if brightest <= scale), brightest)
+
+
+def certain(frames: NDArray) -> bool:
+    """Whether `white_of_frames` follows from the type of the numbers rather than from how bright they are."""
+    return frames.dtype.kind in "bui" and frames.dtype.itemsize <= 2
+
+
+def restated(capture: Capture, given: Given) -> Capture:
+    """A capture of a file that holds its sensor, with white and black as the user states them.
+
+    Raises
+    ------
+    Refusal
+        If its readout has a black level and a white of its own.
+    """
+    if given.white is None and given.black is None:
+        return capture
+    given.checked()
+    readout = capture.sensor.readout
+    if not readout.ideal:
+        raise Refusal(
+            f"the capture is in DN of its sensor, with black level {readout.black_level} and {readout.gain} DN per electron; "
+            "leave --white and --black out, or change the sensor with which it was taken"
+        )
+    images, record = capture.images, dict(capture.record)
+    if (black := given.black_of(images.shape[2:4])) is not None:
+        images = np.asarray(images, np.float32) - (black if images.ndim == 4 else black[..., None])
+        record["black_level"] = f"{given.by}, subtracted"
+    if given.white is not None:
+        record |= {"white": float(given.white), "provenance": {**record.get("provenance", {}), "white": given.by}}
+    return replace(capture, images=images, record=record)

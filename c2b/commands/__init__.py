@@ -7,7 +7,8 @@ all docstrings.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -38,6 +39,76 @@ def whole(_: type, tokens: Sequence[Token]) -> int:
 
 
 Whole = Annotated[int, Parameter(converter=whole)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Said:
+    """What the user says of a measurement whose file does not say it.
+
+    Parameters
+    ----------
+    code
+        Of a capture that does not hold its own: a name or a file. A file with its true frames takes the code that explains its meas, or
+        any with --protocol cacti.
+    sensor
+        Of a measurement: a name, a preset or a sensor file. Default: an ideal coded pixel; two buckets for PNG pairs.
+    white
+        Of a measurement: what one white sub-exposure adds to it, above black. Default: as the file says, else the brightest sample.
+        Of a video: the stored value of white. Default: as the file says, else its largest number.
+    black
+        Of a measurement: its value without light, or a file of dark pictures, which is subtracted. Of a video: the stored value of no
+        light.
+    axes
+        time-first or time-last, or meas=time-first,mask=time-last, where arrays can be read in two ways.
+    origin
+        ROW,COLUMN of a mask larger than the frames at which they begin.
+    """
+
+    code: str = ""
+    sensor: str = ""
+    white: float | None = None
+    black: str = ""
+    axes: str = ""
+    origin: str = ""
+
+    def levels(self, video: str) -> dict[str, float]:
+        """White and black as `open_video` takes them: of a video both are stored values."""
+        from sensors.refusal import Refusal
+
+        try:
+            return {key: float(value) for key, value in (("white", self.white), ("black", self.black or None)) if value is not None}
+        except ValueError:
+            raise Refusal(f"{video} is a video: --black {self.black} is not a stored value such as 64") from None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """As `c2b.captures.read_capture` takes them; nothing for what is not said."""
+        from sensors.refusal import Refusal
+
+        words = {"code": self.code, "sensor": self.sensor, "axes": self.axes, "black": self.black, "white": self.white}
+        said: dict[str, Any] = {key: value for key, value in words.items() if value not in ("", None)}
+        if self.origin:
+            sides = self.origin.split(",")
+            if len(sides) != 2 or not all(side.strip().isascii() and side.strip().isdigit() for side in sides):
+                raise Refusal(f"--origin {self.origin} is not ROW,COLUMN such as 10,20")
+            said["origin"] = (int(sides[0]), int(sides[1]))
+        return said
+
+
+def told_of(record: Mapping[str, Any]) -> Iterator[str]:
+    """Lines about a capture that its user should hear: its mask, its axes, an assumed white, what was ignored."""
+    from c2b import masks
+
+    if "mask" in record:
+        yield f"mask: {masks.text(record['mask'])}"
+    if "axes" in record:
+        yield f"axes: {record['axes']}"
+    provenance = record.get("provenance")
+    white = provenance.get("white") if isinstance(provenance, Mapping) else None
+    if isinstance(white, str) and white.startswith("assumed: "):
+        yield f"white: {record['white']:.6g}, {white}; --white states another"
+    yield from (f"note: {note}" for note in record.get("notes", ()))
 
 
 def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
@@ -111,12 +182,27 @@ def a_code(text: str, *, perhaps_video: bool = False) -> NDArray | None:
     from sensors.refusal import Refusal
 
     suffix = Path(text).suffix.lower()
-    if text.partition(":")[0] in c2b.CODES or (suffix in code_files.CODE_ONLY and Path(text).is_file()):
+    if text.partition(":")[0] in c2b.CODES or (suffix in code_files.CODE_ONLY and Path(text).is_file() and not _true_frames(text)):
         return codes.make(text)
     try:
         return codes.make(text) if perhaps_video and suffix in code_files.SUFFIXES and Path(text).is_file() else None
     except Refusal:
         return None
+
+
+def _true_frames(path: str) -> bool:
+    """Whether a MATLAB file holds true frames and no code."""
+    from c2b import array_names
+    from c2b.captures import mat_file
+    from sensors.refusal import Refusal
+
+    if not path.lower().endswith(".mat"):
+        return False
+    try:
+        names = mat_file.contents(Path(path))
+    except Refusal:  # told of when it is read
+        return False
+    return array_names.frames(names) is not None and not array_names.codes(names)
 
 
 def apart(source: str | Path, target: str | Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from c2b.commands import Whole
+from c2b.commands import Said, Whole
+
+NOTHING = Said()
 
 
 def convert(
@@ -14,7 +16,7 @@ def convert(
     /,
     *,
     what: Literal["capture", "video", "code"] | None = None,
-    code: str = "",
+    said: Said = NOTHING,
     swap_buckets: bool = False,
     exposure: Whole | None = None,
     bucket: Whole | None = None,
@@ -25,22 +27,21 @@ def convert(
     columns: str = "",
     channels: Literal["luma", "rgb", "stored"] = "stored",
     resize: str = "",
-    white: float | None = None,
-    black: float | None = None,
 ) -> None:
     """From one video, code or capture format to another.
 
     Parameters
     ----------
     source
-        Video file, folder or scene; code, by name or file; or capture: .c2b.ome.tif .npz .h5, SCI .mat, a folder of bucket PNG pairs.
+        Video file, folder or scene; code, by name or file; or capture: .c2b.ome.tif .npz .h5, SCI .mat, a folder of bucket PNG pairs;
+        with --code a measurement of your own: .npy .npz .h5 .mat, a TIFF stack, a picture or a folder of pictures.
     target
         Video: .mkv .avi .mp4 .mov .tif .npy, or a folder for PNG; code: .npy .npz .txt .bmp; capture: .c2b.ome.tif .npz .h5, .mat or
         .v73.mat (SCI), .dng, or FOLDER/ for bucket PNG pairs.
     what
         What to take from a file that holds several things: the capture, its code, or the true frames. Default: what the target is.
-    code
-        Of a capture that does not hold its own: a name or a file.
+    said
+        What the file of a capture does not say: see the options below.
     swap_buckets
         Of bucket PNG pairs: bucket1 collects while the code is 0.
     exposure
@@ -61,20 +62,17 @@ def convert(
         As stored, or turned into luma or rgb.
     resize
         WIDTHxHEIGHT, Lanczos, after the crop.
-    white
-        The stored value of white in a video, such as 4095. Default: what the file says, else its largest number.
-    black
-        The stored value of no light in a video. Default: what the file says, else 0.
     """
     from c2b import captures
     from c2b.commands import apart
 
     apart(source, target)
     part: dict[str, Any] = {"frames": frames, "rows": rows, "columns": columns, "resize": resize, "channels": channels}
-    part |= {"white": white, "black": black}
-    of_capture = {"code": code, "swap": swap_buckets}
+    of_capture = {**said.given, "swap": swap_buckets}
     given = {"exposure": exposure, "bucket": bucket, "orig": orig}
     kind = captures.format_of(source)
+    if what is None and kind is None and _is_measured(source, target, said):
+        what = "capture"
     what = what or (_held(source, target) if kind else "code" if _code(source, target, camera) is not None else "video")
     if what == "capture":
         _refuse({**part, "camera": camera}, f"{source} is a capture")
@@ -86,8 +84,19 @@ def convert(
         )
         _write_code(source, target, camera, of_capture)
     else:
-        _refuse({**of_capture, **given, "camera": camera}, f"{source} is a video")
-        _video(source, target, part)
+        levels = said.levels(source)
+        others = {key: value for key, value in of_capture.items() if key not in levels}
+        _refuse({**others, **given, "camera": camera}, f"{source} is a video")
+        _video(source, target, {**part, "white": None, "black": None, **levels})
+
+
+def _is_measured(source: str, target: str, said: Said) -> bool:
+    """Whether a file that may be a video is meant as a measurement: its code is given, or nothing but a capture has such a name."""
+    from pathlib import Path
+
+    from c2b.captures.own_measurement import may_be
+
+    return Path(source).exists() and may_be(Path(source)) and (bool(said.code) or target.lower().endswith(".c2b.ome.tif"))
 
 
 def _held(source: str, target: str) -> Literal["capture", "video", "code"]:
@@ -101,7 +110,7 @@ def _held(source: str, target: str) -> Literal["capture", "video", "code"]:
 
 def _capture(source: str, target: str, how: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     from c2b import captures
-    from c2b.commands import counted
+    from c2b.commands import counted, told_of
 
     capture, kind = _read(source, how), captures.format_named(target)
     if kind is None:
@@ -117,6 +126,8 @@ def _capture(source: str, target: str, how: Mapping[str, Any], given: Mapping[st
     buckets = 1 if "bucket" in known else capture.sensor.buckets
     lost = "" if kind.exact or not kind.drops else f"; left out: {kind.drops}"
     print(f"{target}: {counted(count, 'exposure')} of {counted(buckets, 'bucket')}, {size}{lost}")
+    for line in told_of(capture.record):
+        print(line)
 
 
 def _own_truth(source: str) -> str:
@@ -167,11 +178,9 @@ def _video(source: str, target: str, part: Mapping[str, Any]) -> None:
 
 
 def _read(source: str, how: Mapping[str, Any]) -> Any:
-    from c2b import codes
     from c2b.captures import read_capture
 
-    swap = {"swap": True} if how["swap"] else {}
-    return read_capture(source, code=codes.make(how["code"]) if how["code"] else None, **swap)
+    return read_capture(source, **{key: value for key, value in how.items() if value is not False})
 
 
 def _code(source: str, target: str, camera: str) -> Any:

@@ -6,10 +6,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from c2b.commands import Said
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from c2b.video.recording import Recording
+    from sensors.capture import Capture
+
+NOTHING = Said()
 
 #: What trained networks are looked at by.
 CHECK_SCENE = "occluding-objects:frames={frames},height=150,width=210,seed=4"
@@ -18,9 +23,7 @@ CHECK_SCENE = "occluding-objects:frames={frames},height=150,width=210,seed=4"
 LARGEST_TILE = 64
 
 
-def info(
-    file: str, /, *, json: bool = False, linearize: str | None = None, white: float | None = None, black: float | None = None
-) -> None:
+def info(file: str, /, *, said: Said = NOTHING, linearize: str | None = None, json: bool = False) -> None:
     """Say what a file is: capture, video, code, or weights and what they were trained for.
 
     A file that holds both, such as an SCI scene with its true frames, is told as a capture.
@@ -28,66 +31,71 @@ def info(
     Parameters
     ----------
     file
-        Any file that c2b reads, or the name of a scene, a code or weights (c2b list).
+        Any file that c2b reads, or the name of a scene, a code or weights (c2b list). With --code also a measurement of your own.
+    said
+        What the file of a capture does not say: see the options below.
     json
         Print JSON.
     linearize
         Of a video, how its stored values come from light: none, srgb, gamma:exponent=2.2. Default: what the file says, else none.
-    white
-        Of a video, the stored value of white. Default: what the file says, else its largest number.
-    black
-        Of a video, the stored value of no light. Default: what the file says, else 0.
     """
     from json import dumps
 
     from c2b.commands import table
 
-    levels = {"linearize": linearize, "white": white, "black": black}
-    facts = _facts(file, {name: value for name, value in levels.items() if value is not None})
+    facts = _facts(file, said, {} if linearize is None else {"linearize": linearize})
     if json:
         print(dumps(facts))
     else:
         table(["", ""], _lines(facts), file)
 
 
-def _facts(file: str, of_video: Mapping[str, Any]) -> dict[str, Any]:
-    """What is told of a file; one whose levels are given is a video."""
+def _facts(file: str, said: Said, of_video: dict[str, Any]) -> dict[str, Any]:
+    """What is told of a file; one whose light is given is a video, one whose code is given a capture."""
     from c2b import captures
     from c2b.commands import a_code
     from recon import weight_file
     from sensors.refusal import Refusal
 
     if of_video:
-        return _video_facts(file, of_video)
+        return _video_facts(file, {**said.levels(file), **of_video})
     if file.endswith(".safetensors") or (not Path(file).exists() and weight_file.locate(file).is_file()):
         return {"kind": "weights", **weight_file.describe(weight_file.locate(file)), **_checked(weight_file.locate(file))}
-    if kind := captures.format_of(file):
+    kind = captures.format_of(file)
+    if kind or said.given.keys() - {"white", "black"}:
         summary = kind.summary(Path(file)) if hasattr(kind, "summary") else {}
         try:
-            capture = captures.read_capture(file)
+            capture = captures.read_capture(file, **said.given)
         except captures.CodeMissing:
+            if kind is None:
+                raise
             return {"kind": "capture", **summary, "code": "not in the file; c2b reconstruct and convert take it as --code"}
-        document, _ = capture.sensor.description()
-        seen = {"exposures": len(capture), "buckets": capture.sensor.buckets, "frames per exposure": capture.sensor.frames}
-        image = {"height": capture.images.shape[2], "width": capture.images.shape[3], "dtype": capture.images.dtype.name}
-        return {
-            "kind": "capture",
-            **summary,
-            **seen,
-            **image,
-            "saturated": [round(share, 5) for share in capture[:1].saturated],
-            **document,
-            "code": list(capture.sensor.code.shape),
-            **capture.record,
-            "digest": capture.sensor.digest,
-        }
+        return _capture_facts(capture, summary)
     if (code := a_code(file)) is None:
         try:
-            return _video_facts(file, {})
+            return _video_facts(file, {**said.levels(file), **of_video})
         except Refusal:
             if (code := a_code(file, perhaps_video=True)) is None:
                 raise
-    return _code_facts(code)
+    perhaps = Path(file).is_file() and Path(file).suffix.lower() in (".npy", ".tif", ".tiff")
+    return {**_code_facts(code), **({"as a measurement": f"c2b info {file} --code MASK"} if perhaps else {})}
+
+
+def _capture_facts(capture: Capture, summary: Mapping[str, Any]) -> dict[str, Any]:
+    document, _ = capture.sensor.description()
+    seen = {"exposures": len(capture), "buckets": capture.sensor.buckets, "frames per exposure": capture.sensor.frames}
+    image = {"height": capture.images.shape[2], "width": capture.images.shape[3], "dtype": capture.images.dtype.name}
+    return {
+        "kind": "capture",
+        **summary,
+        **seen,
+        **image,
+        "saturated": [round(share, 5) for share in capture[:1].saturated],
+        **document,
+        "code": list(capture.sensor.code.shape),
+        **capture.record,
+        "digest": capture.sensor.digest,
+    }
 
 
 def _video_facts(file: str, levels: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,6 +105,7 @@ def _video_facts(file: str, levels: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "kind": "video",
             **({"as a code": f"c2b codes {file}"} if _is_like_a_code(file, recording) else {}),
+            **({"as a measurement": f"c2b info {file} --code MASK"} if _is_like_a_measurement(file, recording) else {}),
             **recording.describe(),
             **({"record": dict(recording.record)} if recording.record else {}),
         }
@@ -143,6 +152,15 @@ def _is_like_a_code(file: str, recording: Recording) -> bool:
     from c2b import code_files
 
     return Path(file).suffix.lower() in code_files.SUFFIXES and max(recording.height, recording.width) <= LARGEST_TILE
+
+
+def _is_like_a_measurement(file: str, recording: Recording) -> bool:
+    """Whether an array of grey pictures lies in a file that no program makes for videos alone, and no program of ours made it."""
+    from pathlib import Path
+
+    from c2b.captures import own_measurement
+
+    return own_measurement.may_be(Path(file)) and recording.colour == "mono" and not recording.record
 
 
 def _lines(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from c2b.commands import Said
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recon.reconstructor import Reconstructor
     from sensors.capture import Capture
+
+NOTHING = Said()
 
 
 def reconstruct(
@@ -21,7 +25,7 @@ def reconstruct(
     consistent: bool = False,
     exposures: str = "",
     response: str | None = None,
-    code: str = "",
+    said: Said = NOTHING,
     protocol: Literal["cacti"] | None = None,
     calibrate_mask: bool = False,
     also: list[str] | None = None,
@@ -31,7 +35,8 @@ def reconstruct(
     Parameters
     ----------
     capture
-        NAME.c2b.ome.tif .npz .h5, an SCI .mat, or a folder of bucket PNG pairs.
+        NAME.c2b.ome.tif .npz .h5, an SCI .mat, or a folder of bucket PNG pairs; with --code a measurement of your own: .npy .npz .h5
+        .mat, a TIFF stack, a picture or a folder of pictures.
     video
         .mkv .mp4 .tif .npy, or a folder for PNG. Integer formats are encoded as the source was; .tif and .npy keep linear light.
     method
@@ -42,9 +47,8 @@ def reconstruct(
         A part such as 0:10.
     response
         How .mkv, .mp4 and PNG are encoded: srgb, gamma:exponent=2.2, none. Default: as the source was.
-    code
-        Of a capture that does not hold its own: a name or a file. An SCI .mat with its true frames takes the code that explains its
-        meas, or any with --protocol cacti.
+    said
+        What the file does not say: see the options below.
     protocol
         cacti: take the meas of an SCI .mat anew from its orig under its own mask or that of --code, as the tables of the benchmark do.
     calibrate_mask
@@ -53,14 +57,13 @@ def reconstruct(
         What else the method gives, such as variance=FILE for gmm or attention=FILE for pair: .npy, or .png of some exposures.
     """
     import recon
-    from c2b import masks
-    from c2b.commands import a_slice, apart, counted, progress
+    from c2b.commands import a_slice, apart, counted, progress, told_of
     from c2b.streaming import Reconstruction
     from c2b.video.writing import loss, write_video
     from sensors.refusal import Refusal
 
     apart(capture, video)
-    taken = _read(capture, code, protocol, check=not calibrate_mask)
+    taken = _read(capture, said, protocol, check=not calibrate_mask)
     if part := a_slice("--exposures", exposures, len(taken)):
         if part.step not in (None, 1):
             raise Refusal(f"--exposures {exposures}: exposures are taken in a row, such as 0:10")
@@ -83,8 +86,8 @@ def reconstruct(
         f"{video}: {counted(len(made), 'frame')} of {made.height}x{made.width} from {counted(len(taken), 'exposure')} by {label}"
         f"{f'; {lost}' if lost else ''}"
     )
-    if "mask" in taken.record:
-        print(f"mask: {masks.text(taken.record['mask'])}")
+    for line in told_of(taken.record):
+        print(line)
     if "noise_gain" in solver.also:
         gain, of_open_shutter = solver.noise_gain(taken[:1])[0]  # type: ignore[attr-defined]
         print(f"noise gain {gain:.3g}; of a shutter open throughout {of_open_shutter:.3g}")
@@ -92,26 +95,23 @@ def reconstruct(
         _write_map(getattr(solver, name)(taken), name, path, label)
 
 
-def _read(path: Path, code: str, protocol: str | None, *, check: bool) -> Capture:
-    """The capture; that of an SCI scene remembers the name of its code."""
-    from dataclasses import replace
-
-    from c2b import codes, masks
+def _read(path: Path, said: Said, protocol: str | None, *, check: bool) -> Capture:
+    """The capture, under the code and the protocol that are asked for."""
+    from c2b import masks
     from c2b.captures import format_of, read_capture
+    from c2b.captures.own_measurement import may_be
     from sensors.refusal import Refusal
 
-    scene = path.is_file() and getattr(format_of(path), "holds_video", False)
-    if protocol and path.exists() and not scene:
+    kind = format_of(path) if path.exists() else None
+    holds_frames = getattr(kind, "holds_frames", False) or (kind is None and bool(said.code) and may_be(path))
+    if protocol and path.exists() and not holds_frames:
         raise Refusal(f"{path} is no SCI scene; --protocol {protocol} takes meas anew from the orig of such a .mat")
-    how = {"from_orig": protocol is not None, "check": check} if scene else {}
-    given = codes.make(code) if code else None
-    taken = read_capture(path, code=given, **how)
-    if not scene or given is None:
-        return taken
+    how: dict[str, Any] = {"from_orig": protocol is not None, "check": check} if holds_frames else {}
+    taken = read_capture(path, **said.given, **how)
     height, width = taken.images.shape[2:4]
-    if reason := masks.too_small(code, given, (height, width)):
+    if protocol and said.code and (reason := masks.too_small(said.code, taken.sensor.code, (height, width))):
         raise Refusal(reason)
-    return replace(taken, record={**taken.record, "mask": {"file": code, **taken.record["mask"]}})
+    return taken
 
 
 def _further(words: list[str], solver: Reconstructor, label: str, video: str) -> list[tuple[str, Path]]:

@@ -118,6 +118,8 @@ class Recording(ABC):
         ``mono``, ``rgb``, or the Bayer pattern of the top left 2x2 pixels, such as ``rggb``.
     record : mapping
         What the writer of the file noted: method, frame_index, crop ...
+    notes : tuple of str
+        What a user should hear of the file that is no mistake, such as a sidecar that is not about it.
     """
 
     title: ClassVar[str] = ""

@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from c2b.captures import mat_file, sci_mat, unit
+from c2b.captures import mat_file, unit
+from c2b.captures.axes import LAST
+from c2b.captures.measured_arrays import order_of_frames
+from c2b.captures.measurement import BAYER
 from c2b.video.recording import Recording
 from sensors.refusal import Refusal
 
@@ -30,7 +33,8 @@ class SciScene(Recording):
         array = mat_file.arrays(path, (name,))[name]
         if array.ndim not in (2, 3, 4) or (array.ndim == 4 and array.shape[2] != 3):
             raise Refusal(f"{path}: {name} has shape {array.shape}; needed: (H, W, frames) or (H, W, 3, frames)")
-        frames = np.moveaxis(np.atleast_3d(array), -1, 0)
+        order = order_of_frames(shapes, name, LAST, path)
+        frames = np.moveaxis(np.atleast_3d(array), -1, 0) if order == LAST else array
         if frames.dtype.kind == "f":
             frames = frames.astype(np.float32)
         elif frames.dtype.itemsize > 2 or frames.dtype.kind == "i":
@@ -38,7 +42,7 @@ class SciScene(Recording):
         self.white = unit.white_of_frames(frames)
         self._frames: NDArray | None = np.ascontiguousarray(frames)
         self.shape, self.dtype = frames.shape, frames.dtype
-        self.colour = "rgb" if array.ndim == 4 else sci_mat.BAYER if name == "orig_bayer" else "mono"
+        self.colour = "rgb" if array.ndim == 4 else BAYER if name == "orig_bayer" else "mono"
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:

@@ -2,12 +2,15 @@
 
 ``clip.mkv`` has ``clip.mkv.json``, a folder of images has ``video.json`` inside. `c2b.video.writing` writes it; by hand it may be
 as short as ``{"white": 4095, "rate": 30000}``. Facts: ``white``, ``black``, ``response``, ``rate`` (frames per second),
-``shutter`` (s), ``colour`` and ``record`` (any object); ``frames``, ``height`` and ``width`` have to be true. Other keys are left
-alone.
+``shutter`` (s), ``colour``, ``layout`` (of a dump, `c2b.video.packed_dump`) and ``record`` (any object); ``frames``, ``height`` and
+``width`` have to be true. A measurement takes ``code``, ``sensor``, ``axes`` and ``origin`` beside white and black
+(`c2b.captures.given`). ``bytes``, which this program writes, and ``sha256`` are those of the file that the facts are about: beside
+another one a sidecar is ignored, and `Recording.notes` says so. Other keys are refused.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -17,12 +20,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from c2b.video.response import make as make_response
+from sensors import spec
 from sensors.refusal import Refusal
 
 if TYPE_CHECKING:
     from c2b.video.recording import Recording
 
 SCHEMA = "c2b-video/1"
+
+#: Of the file that a sidecar is about.
+OF_THE_FILE = ("bytes", "sha256")
+
+#: What a sidecar may hold.
+KEYS = ("white", "black", "response", "rate", "shutter", "colour", "layout", "record", "frames", "height", "width", "dtype", "code",
+        "sensor", "axes", "origin", "schema", *OF_THE_FILE)  # fmt: skip
 
 #: Name of the sidecar inside a folder of images.
 INSIDE = "video.json"
@@ -49,7 +60,11 @@ def apply(recording: Recording, given: Mapping[str, Any]) -> Recording:
         If the sidecar is damaged, or a fact cannot be true of this recording; it names the sidecar.
     """
     path = beside(recording.path)
-    facts = {**read(recording.path), **given}
+    found = read(recording.path)
+    if (other := of_another_file(found, recording.path)) and not _cut_short(recording, found):
+        recording.note(other)
+        found = {}
+    facts = {**found, **given}
     try:
         for key in ("white", "black"):
             if key in facts:
@@ -104,7 +119,32 @@ def read(of: Path) -> dict[str, Any]:
         raise Refusal(f"{path} is damaged ({error}); mend it or remove it") from None
     if not isinstance(facts, dict):
         raise Refusal(f'{path} is damaged: a sidecar is one JSON object such as {{"white": 4095}}; mend it or remove it')
+    for key in facts:
+        if key not in KEYS:
+            raise Refusal(f"{path}: {spec.unknown('key', key, KEYS)}")
     return facts
+
+
+def of_another_file(facts: Mapping[str, Any], of: Path) -> str:
+    """Why the facts of a sidecar are those of another file than the one it lies beside, or nothing."""
+    if not of.is_file():
+        return ""
+    has: dict[str, int | str] = {"bytes": of.stat().st_size} if "bytes" in facts else {}
+    if "sha256" in facts:
+        with of.open("rb") as file:
+            has["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+    for key in OF_THE_FILE:
+        if key in has and facts[key] != has[key]:
+            return f"{beside(of)} is about a file with {key} {facts[key]} and {of} has {has[key]}; it is ignored"
+    return ""
+
+
+def _cut_short(recording: Recording, facts: Mapping[str, Any]) -> bool:
+    """Whether the file is what is left of the one that the facts are about."""
+    size = all(facts.get(key) == getattr(recording, key) for key in ("height", "width"))
+    frames, length = facts.get("frames"), facts.get("bytes")
+    less = isinstance(length, int) and recording.path.stat().st_size < length
+    return size and less and isinstance(frames, int) and len(recording) < frames
 
 
 def _finite(text: str) -> float:

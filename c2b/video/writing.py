@@ -89,7 +89,8 @@ def write_video(
     if stored != given:
         facts["black"], facts["white"] = 0.0, float(np.iinfo(stored).max)
     size = {"frames": shape[0], "height": shape[1], "width": shape[2], "dtype": stored.name}
-    text = sidecar.text({**size, **facts})
+    about = {**size, **facts}
+    text = sidecar.text(about)
     converted = _converted(frames, path, stored, encoding, levels)
     if progress:
         converted = progress(converted, shape[0], "write")
@@ -101,7 +102,7 @@ def write_video(
     else:
         with atomic_file(sidecar.beside(path)) as beside, atomic_file(path) as partial:
             kind.write(partial, converted, shape, stored, played)
-            beside.write_text(text, encoding="utf-8")
+            beside.write_text(sidecar.text({**about, "bytes": partial.stat().st_size}), encoding="utf-8")
 
 
 def loss(path: str | Path, video: NDArray | Recording) -> str:

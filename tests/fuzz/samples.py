@@ -34,7 +34,7 @@ def kinds() -> dict[str, str]:
 
 def samples(name: str) -> list[Make]:
     """The makers of the samples of a format; none if nothing at hand writes it."""
-    if name.startswith("capture."):
+    if name.startswith("capture.") and name not in _MAKERS:
         return [partial(_capture, name.partition(".")[2], sensor) for sensor in _SENSORS]
     return _MAKERS.get(name, [])
 
@@ -165,6 +165,21 @@ def _levelled_dng(folder: Path) -> Path:
     return folder / "l.dng"
 
 
+def _own(folder: Path, *, name: str) -> Path:
+    """Arrays of a laboratory: what is opened holds its mask, or lies beside a sidecar that names it."""
+    mask = _frames(top=1, shape=(4, 6, 9))
+    arrays = {"meas": _frames("uint16", shape=(3, 6, 9)), "mask": mask}
+    if name == "x.npz":
+        np.savez(folder / name, **arrays)
+    elif name == "z.npz":
+        np.savez_compressed(folder / name, y=arrays["meas"], Phi=np.moveaxis(mask, 0, -1) * 255.0)
+    else:
+        np.save(folder / name, arrays["meas"])
+        np.save(folder / "mask.npy", mask)
+        (folder / f"{name}.json").write_text('{"code": "mask.npy", "white": 4095, "black": 64, "origin": [0, 0]}')
+    return folder / name
+
+
 def _dng(folder: Path) -> Path:
     return _capture("dng", "coded-pixel:white=100,bits=12,gain=0.4,full_well=9000", folder)
 
@@ -278,6 +293,7 @@ _MAKERS: dict[str, list[Make]] = {
     "container": [partial(_written, name, _frames(shape=(3, 16, 16))) for name in ("x.mkv", "x.avi", "x.mp4", "x.mov")],
     "dng": [_dng, _levelled_dng],
     "sci-scene": [_scene_mat],
+    "capture.own-measurement": [partial(_own, name=name) for name in ("x.npz", "z.npz", "x.npy")],
     "sensor-file": [_sensor_file],
     "calibration-folder": [_bench],
     "photron-mraw": [
