@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.video import FORMATS, sidecar
+from c2b.video.orientation import UPRIGHT, upright
 from c2b.video.response import linearise
 from c2b.video.response import make as make_response
 from sensors import spec
@@ -98,6 +99,13 @@ class Recording(ABC):
         ``mono``, ``rgb``, or the Bayer pattern of the top left 2x2 pixels, such as ``rggb``.
     record : mapping
         What the writer of the file noted: method, frame_index, crop ...
+    orientation : int
+        How frames are stored, 1 to 8 (`c2b.video.orientation`); they are handed out upright, and `shape` is of them so.
+    notes : mapping of str to str
+        What the reader did to the frames, or found about them, that their user should know: ``orientation``, ``alpha``, ``timing``.
+    broken_off : str
+        What is missing of a recording that ends before the file says, such as "it holds 37 of 100 frames"; empty if nothing is.
+        `shape` is of the frames that are there.
     """
 
     title: ClassVar[str] = ""
@@ -115,6 +123,9 @@ class Recording(ABC):
     shutter: float | None = None
     colour: str = "mono"
     record: Mapping[str, Any] = MappingProxyType({})
+    orientation: int = UPRIGHT
+    notes: Mapping[str, str] = MappingProxyType({})
+    broken_off: str = ""
 
     def __init__(self, path: Path) -> None:
         """Read the header; a Refusal if it is damaged."""
@@ -142,7 +153,7 @@ class Recording(ABC):
 
     @abstractmethod
     def _read(self, frames: range) -> NDArray:
-        """Frames as stored, (n, H, W[, 3]), a view where possible; ``frames`` is ascending, not empty, inside the recording."""
+        """Frames as stored, not yet upright, (n, H, W[, 3]), a view where possible; ``frames`` is ascending, not empty, inside."""
 
     def _read_luma(self, frames: range) -> NDArray:
         return luma(self._read(frames))
@@ -172,7 +183,8 @@ class Recording(ABC):
     def source(self) -> dict[str, Any]:
         """Which part of which file this is, for the record of a capture; JSON-able."""
         index = self.frame_index
-        return {"path": str(self.path), "first": index.start, "step": index.step, "frames": len(index), "crop": list(self.crop)}
+        part = {"path": str(self.path), "first": index.start, "step": index.step, "frames": len(index), "crop": list(self.crop)}
+        return {**part, **self.notes}
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -252,7 +264,7 @@ class Recording(ABC):
 
     def _in_order(self, frames: range, read: Callable[[range], NDArray]) -> NDArray:
         ascending = frames if frames.step > 0 else frames[::-1]
-        block = read(ascending)
+        block = upright(read(ascending), self.orientation)
         if block.dtype.kind == "f":
             for number, frame in zip(ascending, block, strict=True):
                 refuse_not_finite(frame, self.path, number)

@@ -2,8 +2,8 @@
 
 ``clip.mkv`` has ``clip.mkv.json``, a folder of images has ``video.json`` inside. `c2b.video.writing` writes it; by hand it may be
 as short as ``{"white": 4095, "rate": 30000}``. Facts: ``white``, ``black``, ``response``, ``rate`` (frames per second),
-``shutter`` (s), ``colour`` and ``record`` (any object); ``frames``, ``height`` and ``width`` have to be true. Other keys are left
-alone.
+``shutter`` (s), ``colour`` and ``record`` (any object); ``frames``, ``height`` and ``width`` have to be true. A recording that was
+broken off is read where ``frames`` says how many it has. Other keys are left alone.
 """
 
 from __future__ import annotations
@@ -46,10 +46,14 @@ def apply(recording: Recording, given: Mapping[str, Any]) -> Recording:
     Raises
     ------
     Refusal
-        If the sidecar is damaged, or a fact cannot be true of this recording; it names the sidecar.
+        If the sidecar is damaged, or a fact cannot be true of this recording; it names the sidecar. If the recording is broken off
+        and the sidecar does not say so.
     """
     path = beside(recording.path)
     facts = {**read(recording.path), **given}
+    if recording.broken_off and facts.get("frames") != len(recording):
+        wanted = f'; to use what is there, write {{"frames": {len(recording)}}} into {path}'
+        raise Refusal(f"{recording.path} is cut short: {recording.broken_off}{wanted}")
     try:
         for key in ("white", "black"):
             if key in facts:
@@ -66,7 +70,7 @@ def apply(recording: Recording, given: Mapping[str, Any]) -> Recording:
                 setattr(recording, key, _positive(key, facts[key]))
         recording.rate_nominal = recording.rate_nominal and facts.get("rate") is None
         recording.response = str(make_response(str(facts.get("response", recording.response))))
-        recording.record = _record(facts.get("record", dict(recording.record)))
+        recording.record = {**recording.notes, **_record(facts.get("record", dict(recording.record)))}
         colour = _colour(facts.get("colour", recording.colour), len(recording.shape) == 4)
     except ValueError as error:
         raise Refusal(f"{path if path.is_file() else recording.path}: {error}") from None

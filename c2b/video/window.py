@@ -41,7 +41,7 @@ class Window(Recording):
         if whole.colour not in ("mono", "rgb") and (channels or resize):
             raise Refusal(f"{whole.path} is a {whole.colour} mosaic, which can only be cropped; demosaic it first")
 
-        for name in ("path", "dtype", "white", "black", "response", "shutter", "record", "format", "rate", "rate_nominal"):
+        for name in ("path", "dtype", "white", "black", "response", "shutter", "record", "format", "rate", "rate_nominal", "notes"):
             setattr(self, name, getattr(whole, name))
         if whole.rate is not None:
             self.rate = whole.rate / abs(self._frames.step)
