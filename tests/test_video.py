@@ -606,7 +606,7 @@ REFUSED = {
     "text as npy": (content("x.npy", b"this is no video\n" * 50), "not a readable .npy"),
     "unknown": (content("x.cine2", b"this is no video\n" * 50), "folder of PNG"),
     "image": (content("x.png", b"\x89PNG\r\n\x1a\n" + bytes(50)), "known formats"),
-    "cut npy": (cut("x.npy"), "not a readable .npy"),
+    "cut npy": (cut("x.npy"), r"cut short: it holds 9 of 20 frames; to use what is there, write \{\"frames\": 9\} into .*x\.npy\.json"),
     "npy header cut": (cut("x.npy", 0.002), "not a readable .npy"),
     "cut tif": (cut("x.tif"), "not a readable TIFF"),
     "cut mp4": (cut("x.mp4"), "not a readable video"),

@@ -32,8 +32,8 @@ _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error
 class ImageFolder(Recording):
     """PNG of 8 or 16 bit, or JPEG; grey or colour, a palette counting as colour, alpha dropped, each turned as its EXIF says.
 
-    Opening reads the header of the first image only; every other one is held against it when it is read. `notes` are of the first
-    too. Hidden files and files that are no images are passed over.
+    Opening reads the header of the first image only; every other one is held against it when it is read. `presentation` is that of
+    the first. Hidden files and files that are no images are passed over.
     """
 
     title = "folder of PNG or JPEG images"
@@ -44,7 +44,7 @@ class ImageFolder(Recording):
         self._size, self.dtype, self.colour = header(self._files[0])
         self.shape = (len(self._files), *self._size, *((3,) if self.colour == "rgb" else ()))
         self.white = float(np.iinfo(self.dtype).max)
-        self.notes = _notes(self._files[0])
+        self.presentation = _presentation(self._files[0])
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
@@ -172,7 +172,7 @@ def _has_late_exif(file: Path) -> bool:
     return False
 
 
-def _notes(file: Path) -> dict[str, str]:
+def _presentation(file: Path) -> dict[str, str]:
     """What is done to an image that its user should know."""
     with _opened(file) as image:
         turned = orientation.words(_orientation(image, file))

@@ -196,10 +196,8 @@ class PackedDump(Recording):
         self.dtype, self.colour, self.white = self.layout.dtype, self.layout.colour, float((1 << self.layout.bits) - 1)
         count, rest = self.layout.frames_in(path.stat().st_size)
         if rest or not count:
-            raise Refusal(
-                f"{path} has {path.stat().st_size} bytes: {count} frames of {self.layout.frame_period} and {rest} left over; "
-                f"it is cut short, or the layout in {sidecar.beside(path)} is not its own"
-            )
+            of = f" (of {self.layout.frame_period} bytes, {rest} left over), or the layout in {sidecar.beside(path)} is not its own"
+            self.break_off(count, f"at least {count + 1}", of)
         self.shape = (count, *self.layout.shape)
         self.record = {"pixel_format": self.layout.pixel_format}
 

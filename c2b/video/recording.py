@@ -101,8 +101,9 @@ class Recording(ABC):
         What the writer of the file noted: method, frame_index, crop ...
     orientation : int
         How frames are stored, 1 to 8 (`c2b.video.orientation`); they are handed out upright, and `shape` is of them so.
-    notes : mapping of str to str
-        What the reader did to the frames, or found about them, that their user should know: ``orientation``, ``alpha``, ``timing``.
+    presentation : mapping of str to str
+        How frames are shown, where a user should know: what was done for their ``orientation`` and ``alpha``, and their
+        ``timing`` where the rate varies. In `record` and `source` too.
     broken_off : str
         What is missing of a recording that ends before the file says, such as "it holds 37 of 100 frames"; empty if nothing is.
         `shape` is of the frames that are there.
@@ -124,7 +125,7 @@ class Recording(ABC):
     colour: str = "mono"
     record: Mapping[str, Any] = MappingProxyType({})
     orientation: int = UPRIGHT
-    notes: Mapping[str, str] = MappingProxyType({})
+    presentation: Mapping[str, str] = MappingProxyType({})
     broken_off: str = ""
 
     def __init__(self, path: Path) -> None:
@@ -158,6 +159,18 @@ class Recording(ABC):
     def _read_luma(self, frames: range) -> NDArray:
         return luma(self._read(frames))
 
+    def break_off(self, there: int, announced: int | str, rest: str = "") -> None:
+        """Say in `broken_off` that only so many of the frames are there.
+
+        Raises
+        ------
+        Refusal
+            If there is none.
+        """
+        self.broken_off = f"it holds {there} of {announced} frames{rest}"
+        if not there:
+            raise Refusal(f"{self.path} is cut short: {self.broken_off}")
+
     def close(self) -> None:  # noqa: B027  most formats hold nothing open
         """Let go of the file; reading afterwards is an error."""
 
@@ -184,7 +197,7 @@ class Recording(ABC):
         """Which part of which file this is, for the record of a capture; JSON-able."""
         index = self.frame_index
         part = {"path": str(self.path), "first": index.start, "step": index.step, "frames": len(index), "crop": list(self.crop)}
-        return {**part, **self.notes}
+        return {**part, **self.presentation}
 
     def __len__(self) -> int:
         return self.shape[0]

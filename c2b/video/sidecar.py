@@ -70,7 +70,7 @@ def apply(recording: Recording, given: Mapping[str, Any]) -> Recording:
                 setattr(recording, key, _positive(key, facts[key]))
         recording.rate_nominal = recording.rate_nominal and facts.get("rate") is None
         recording.response = str(make_response(str(facts.get("response", recording.response))))
-        recording.record = {**recording.notes, **_record(facts.get("record", dict(recording.record)))}
+        recording.record = {**recording.presentation, **_record(facts.get("record", dict(recording.record)))}
         colour = _colour(facts.get("colour", recording.colour), len(recording.shape) == 4)
     except ValueError as error:
         raise Refusal(f"{path if path.is_file() else recording.path}: {error}") from None

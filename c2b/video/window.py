@@ -41,8 +41,9 @@ class Window(Recording):
         if whole.colour not in ("mono", "rgb") and (channels or resize):
             raise Refusal(f"{whole.path} is a {whole.colour} mosaic, which can only be cropped; demosaic it first")
 
-        for name in ("path", "dtype", "white", "black", "response", "shutter", "record", "format", "rate", "rate_nominal", "notes"):
+        for name in ("path", "dtype", "white", "black", "response", "shutter", "record", "format", "rate", "rate_nominal"):
             setattr(self, name, getattr(whole, name))
+        self.presentation = whole.presentation
         if whole.rate is not None:
             self.rate = whole.rate / abs(self._frames.step)
         self.colour = _shifted(whole.colour, self._rows.start, self._columns.start)
