@@ -11,6 +11,7 @@ image_folder, tiff_stack, npy_array, container      one file per format
 photron_mraw, phantom_cine, norpix_seq              those of high-speed cameras, digital numbers as they are
 packed_dump   raw frames with a layout beside them
 packet_index  which packets of a container are frames; container_boxes, whether it is all there
+tiff_pages    which pages of a TIFF are there, and which samples are alpha
 yuv           luma and colour differences to red, green, blue
 
 A new format is one file with one subclass of `recording.Recording`, and one line in `FORMATS`.
