@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from c2b.captures.plain_stack import read_plain_stack
 from c2b.video import orientation
 from c2b.video.recording import open_recording
 from sensors.refusal import Refusal
@@ -80,6 +81,18 @@ def test_an_ome_stack_that_announces_more_pages_than_it_has(tmp_path):
     there, film = opened_as_told(tmp_path / "x.ome.tif", "20")
     assert there == 12
     np.testing.assert_array_equal(film[:], VIDEO[:12])
+
+
+@pytest.mark.parametrize("kind", [*STACKS, "OME"])
+def test_captures_in_a_stack_that_was_broken_off_are_not_taken(tmp_path, kind):
+    """tifffile would make zeros of the frames that an OME-TIFF lacks, and one frame of others."""
+    path = tmp_path / "x.tif"
+    write = aborted_ome if kind == "OME" else STACKS[kind][0]
+    write(path)
+    content = path.read_bytes()
+    path.write_bytes(content if kind == "OME" else content[: len(content) // 2])
+    with pytest.raises(Refusal, match=r"x\.tif is cut short: it holds \d+ of (at least )?\d+ frames"):
+        read_plain_stack(path)
 
 
 @pytest.mark.parametrize("dtype", ["<u2", ">u2", "u1", "f4"])

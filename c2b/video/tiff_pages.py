@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterable
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from c2b.video import orientation
 from sensors.refusal import Refusal
@@ -16,6 +16,65 @@ if TYPE_CHECKING:
 
 _ORIENTATION = 274
 _ALPHA = (1, 2)  # of ExtraSamples: associated, unassociated
+
+
+class Frames(NamedTuple):
+    """Where the frames of a file lie.
+
+    Attributes
+    ----------
+    there : int
+        How many are whole.
+    missing : str
+        Empty, or how many there should be: ``"20"``, ``"at least 13"``.
+    offset : int or None
+        Where the first begins, if they lie one after the other.
+    pages : list
+        Else the pages that are whole; one may hold all frames.
+    """
+
+    there: int
+    missing: str
+    offset: int | None
+    pages: list[Any]
+
+
+def find_frames(file: tifffile.TiffFile, count: int, frame: tuple[int, ...], *, broken: bool) -> Frames:
+    """Find the frames of a file and what is missing of them.
+
+    Parameters
+    ----------
+    count : int
+        How many tifffile makes out.
+    frame : tuple of int
+        Shape of one as stored.
+    broken : bool
+        Whether the chain of pages ends before it says.
+    """
+    series, promised = file.series, promised_frames(file)
+    offset = series[0].dataoffset if len(series) == 1 else None
+    pages: list[Any] = []
+    if offset is not None:
+        count = max(count, promised)
+        there = min(count, max(0, file.filehandle.size - offset) // (math.prod(frame) * series[0].dtype.itemsize))
+    else:
+        pages = list(file.pages) if broken else [page for one in series for page in one.pages]
+        together = len(pages) == 1 < count and not broken  # one page holds all frames
+        count = max(count, promised, 0 if together else len(pages))
+        pages = whole_pages(pages)
+        there = count if together and pages else len(pages)
+    if broken and promised <= 1:
+        return Frames(there, f"at least {count + 1}", offset, pages)
+    return Frames(there, str(count) if there < count else "", offset, pages)
+
+
+def refuse_broken_off(file: tifffile.TiffFile, where: object, *, broken: bool) -> None:
+    """A Refusal if frames of the first series are missing, for readers that take a file whole; tifffile makes some of them zeros."""
+    series = file.series[0]
+    page = series.keyframe.shape
+    found = find_frames(file, math.prod(series.shape) // max(1, math.prod(page)), page, broken=broken)
+    if found.missing:
+        raise Refusal(f"{where} is cut short: it holds {found.there} of {found.missing} frames")
 
 
 def promised_frames(file: tifffile.TiffFile) -> int:

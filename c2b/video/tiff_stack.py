@@ -144,28 +144,15 @@ class TiffStack(Recording):
 
     def _find_frames(self, count: int, frame: tuple[int, ...], *, broken: bool) -> None:
         """Where the frames lie, and how many of them are there; ``broken`` if the chain of pages ends before it says."""
-        series, size = self._file.series, self.path.stat().st_size
-        first, promised = series[0], tiff_pages.promised_frames(self._file)
-        self._pages: list[Any] = []
-        stored = np.dtype(first.dtype).newbyteorder(self._file.byteorder)
-        offset = first.dataoffset if len(series) == 1 else None
-        if offset is not None:  # one frame after the other
-            count = max(count, promised)
-            there = min(count, max(0, size - offset) // (math.prod(frame) * stored.itemsize))
-        else:
-            pages = list(self._file.pages) if broken else [page for one in series for page in one.pages]
-            several = len(pages) == 1 < count and not broken  # one page holds several frames: it can only be decoded whole
-            count = max(count, promised, 0 if several else len(pages))
-            self._pages = tiff_pages.whole_pages(pages)
-            there = count if several and self._pages else len(self._pages)
-            refuse_too_large((there, *frame) if several else frame, self.path)
-        if broken and promised <= 1:
-            self.break_off(there, f"at least {count + 1}")
-        elif there < count:
-            self.break_off(there, count)
-        self._stored_shape = (there, *frame)
-        if offset is not None:
-            self._mapped = np.memmap(self.path, stored, "r", offset, self._stored_shape).view(np.ndarray)
+        found = tiff_pages.find_frames(self._file, count, frame, broken=broken)
+        if found.missing:
+            self.break_off(found.there, found.missing)
+        self._stored_shape, self._pages = (found.there, *frame), found.pages
+        if found.offset is None:
+            refuse_too_large(frame if len(self._pages) > 1 else self._stored_shape, self.path)
+            return
+        stored = np.dtype(self._file.series[0].dtype).newbyteorder(self._file.byteorder)
+        self._mapped = np.memmap(self.path, stored, "r", found.offset, self._stored_shape).view(np.ndarray)
 
     def _read(self, frames: range) -> NDArray:
         if self._mapped is not None:
