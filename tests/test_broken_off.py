@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +12,8 @@ import tifffile
 from PIL import Image
 
 from c2b.captures.plain_stack import read_plain_stack
+from c2b.cli import main
+from c2b.code_files import read_code
 from c2b.video import orientation
 from c2b.video.recording import open_recording
 from sensors.refusal import Refusal
@@ -84,15 +87,18 @@ def test_an_ome_stack_that_announces_more_pages_than_it_has(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [*STACKS, "OME"])
-def test_captures_in_a_stack_that_was_broken_off_are_not_taken(tmp_path, kind):
+def test_neither_captures_nor_codes_are_taken_from_a_stack_that_was_broken_off(tmp_path, capsys, kind):
     """tifffile would make zeros of the frames that an OME-TIFF lacks, and one frame of others."""
     path = tmp_path / "x.tif"
     write = aborted_ome if kind == "OME" else STACKS[kind][0]
     write(path)
     content = path.read_bytes()
     path.write_bytes(content if kind == "OME" else content[: len(content) // 2])
-    with pytest.raises(Refusal, match=r"x\.tif is cut short: it holds \d+ of (at least )?\d+ frames"):
-        read_plain_stack(path)
+    for read in (read_plain_stack, read_code):
+        with pytest.raises(Refusal, match=r"x\.tif is cut short: it holds \d+ of (at least )?\d+ frames"):
+            read(path)
+    assert main(["info", str(path)]) == 2
+    assert re.search(r"x\.tif is cut short: it holds \d+ of .* frames; to use what is there, write", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("dtype", ["<u2", ">u2", "u1", "f4"])
