@@ -20,6 +20,7 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     demonstration.py         what c2b demo shows
     plots/ report/           pictures and pages
     cli.py commands/         the command line, one file per command
+    natural_order.py         names with numbers in them, sorted
     atomic_file.py           write beside, then rename
 """
 

@@ -239,10 +239,12 @@ def _text(path: Path) -> NDArray:
 def _tiff(path: Path) -> NDArray:
     import tifffile
 
+    from c2b.video import tiff_pages
     from c2b.video.tiff_stack import Complaints, refuse_endless
 
-    with Complaints(), tifffile.TiffFile(path) as tiff:
+    with Complaints() as complaints, tifffile.TiffFile(path) as tiff:
         refuse_endless(tiff)
+        tiff_pages.refuse_broken_off(tiff, path, broken=bool(complaints.of_missing_pages))
         _refuse_bomb(math.prod(tiff.series[0].shape) * tiff.series[0].dtype.itemsize, path)
         return tiff.asarray()
 

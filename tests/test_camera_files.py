@@ -255,9 +255,9 @@ def bare_dump(folder):
 
 REFUSED = {
     "photron header alone": (header_only, "needs its other half x.mraw"),
-    "photron cut": (short_mraw, "holds 4 of the 5 frames"),
+    "photron cut": (short_mraw, "holds 4 of 5 frames"),
     "photron bits": (lambda folder: handmade.write_mraw(folder / "x", frames_of(), 14), "14 bit in a pixel are not known"),
-    "phantom cut": (short(cine), "frame 4 is beyond its end"),
+    "phantom cut": (short(cine), "it holds 4 of 5 frames"),
     "phantom jpeg": (lambda folder: cine(folder, compression=1), "JPEG"),
     "phantom filters": (lambda folder: cine(folder, compression=2, cfa=1), "colour filters of kind 1"),
     "phantom settings": (damaged(cine, 84 + 140, b"XX"), "settings do not begin"),
@@ -268,7 +268,7 @@ REFUSED = {
     "norpix compressed": (lambda folder: seq(folder, compression=1), "compressed 8 bit"),
     "norpix size": (damaged(seq, 548, b"\0\0\0\0"), "damaged: 0x6"),
     "dump without layout": (bare_dump, "need their layout in .*x.raw.json, such as"),
-    "dump of another size": (dump(pixel_format="Mono8", width=7, height=9), "1 frames of 63 and 37 left over"),
+    "dump of another size": (dump(pixel_format="Mono8", width=7, height=9), "holds 1 of at least 2 frames .of 63 bytes, 37 left"),
     "dump of an unknown format": (dump(pixel_format="Mono11p", width=7, height=9), "unknown pixel format 'Mono11p'"),
     "dump of no width": (dump(pixel_format="Mono8", width=0, height=9), "width as a whole number from 1 on, not 0"),
     "dump of short rows": (dump(pixel_format="Mono8", width=9, height=9, stride=4), "stride 4 is too short"),

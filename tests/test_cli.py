@@ -214,7 +214,7 @@ FILES = {
     "simulate text.txt x.c2b.ome.tif": "known formats",
     "simulate nothing x.c2b.ome.tif": "holds no PNG or JPEG images",
     "simulate uneven x.c2b.ome.tif": "4.png is 6x9 (height x width), the first frame 0.png is 6x8",
-    "simulate cut.npy x.c2b.ome.tif": "cut.npy is not a readable",
+    "simulate cut.npy x.c2b.ome.tif": "cut.npy is cut short: it holds 9 of 20 frames",
     "simulate cut.mp4 x.c2b.ome.tif": "cut.mp4 is not a readable video",
     "simulate zero-white.npy x.c2b.ome.tif": "zero-white.npy.json: white and black are both",
     "simulate torn-sidecar.npy x.c2b.ome.tif": "mend it or remove it",

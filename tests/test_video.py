@@ -364,7 +364,7 @@ TIFFS = {
     "ImageJ": (frames_of("uint16"), {"imagej": True}),
     "OME": (frames_of("uint16"), {"ome": True, "photometric": "minisblack"}),
     "with axes": (frames_of(colour=True), {"photometric": "rgb", "metadata": {"axes": "TYXS"}}),
-    "guessed, four frames": (frames_of(count=4), {"photometric": "rgb", "planarconfig": "separate"}),
+    "guessed, three frames": (frames_of(count=3), {"photometric": "rgb", "planarconfig": "separate"}),
     "double": (frames_of("float64"), {"photometric": "minisblack"}),
     "one frame": (frames_of(count=1), {"photometric": "minisblack"}),
     "one colour frame": (frames_of(count=1, colour=True), {"photometric": "rgb"}),
@@ -606,9 +606,9 @@ REFUSED = {
     "text as npy": (content("x.npy", b"this is no video\n" * 50), "not a readable .npy"),
     "unknown": (content("x.cine2", b"this is no video\n" * 50), "folder of PNG"),
     "image": (content("x.png", b"\x89PNG\r\n\x1a\n" + bytes(50)), "known formats"),
-    "cut npy": (cut("x.npy"), "not a readable .npy"),
+    "cut npy": (cut("x.npy"), r"cut short: it holds 9 of 20 frames; to use what is there, write \{\"frames\": 9\} into .*x\.npy\.json"),
     "npy header cut": (cut("x.npy", 0.002), "not a readable .npy"),
-    "cut tif": (cut("x.tif"), "not a readable TIFF"),
+    "cut tif": (cut("x.tif"), "cut short: it holds 12 of 20 frames"),
     "cut mp4": (cut("x.mp4"), "not a readable video"),
     "tif header cut": (content("x.tif", b"II*\0\x08"), "not a readable TIFF"),
     "objects": (array(np.array([{}, []], object)), "not a readable .npy"),
@@ -685,9 +685,14 @@ def test_a_truncated_stream_is_refused_when_read(tmp_path):
     tifffile.imwrite(tmp_path / "z.tif", frames_of(count=60), compression="zlib", photometric="minisblack")
     content = (tmp_path / "z.tif").read_bytes()
     (tmp_path / "z.tif").write_bytes(content[: len(content) // 2])
-    with pytest.raises(Refusal, match=r"z\.tif .* truncated"):
+    with pytest.raises(Refusal, match=r"z\.tif is cut short: it holds [23]\d of 60 frames"):
         open_recording(tmp_path / "z.tif")
     (tmp_path / "z.tif").write_bytes(content[:-30])
+    with pytest.raises(Refusal, match=r"z\.tif is cut short: it holds 59 of 60 frames"):
+        open_recording(tmp_path / "z.tif")
+    damaged = bytearray(content)
+    damaged[-200:-100] = bytes(100)
+    (tmp_path / "z.tif").write_bytes(damaged)
     with open_recording(tmp_path / "z.tif") as found:
         assert found[:59].shape[0] == 59
         with pytest.raises(Refusal, match=r"z\.tif: frame 59 cannot be decoded"):
@@ -786,3 +791,16 @@ def test_every_format_keeps_the_contract():
         assert issubclass(kind, recording_module.Recording)
         assert kind.title
         assert not kind.recognises(Path("no"), struct.pack("<16I", *range(16)))
+
+
+def test_what_is_left_of_a_broken_off_recording_is_read_as_its_refusal_says(tmp_path):
+    """Also beside the sidecar that c2b wrote for the whole of it, which knows how many bytes that had."""
+    path = tmp_path / "x.npy"
+    write_video(path, np.arange(9 * 6 * 8, dtype=np.uint16).reshape(9, 6, 8), white=4095.0)
+    path.write_bytes(path.read_bytes()[: 128 + 5 * 6 * 8 * 2])
+    with pytest.raises(Refusal, match=r"5 of 9 frames; to use what is there, write .\"frames\": 5. into"):
+        open_recording(path)
+    beside = tmp_path / "x.npy.json"
+    beside.write_text(json.dumps({**json.loads(beside.read_text()), "frames": 5}))
+    with open_recording(path) as recording:
+        assert len(recording) == 5 and recording.white == 4095

@@ -34,6 +34,7 @@ from c2b.captures import CodeMissing, axes, mat_file, unit
 from c2b.captures import document as documents
 from c2b.captures.given import KEYS as GIVEN
 from c2b.captures.given import Code, Given, sensor_of
+from c2b.natural_order import in_natural_order
 from c2b.video import image_folder
 from sensors import spec
 from sensors.capture import Capture
@@ -141,7 +142,7 @@ def _pictures(path: Path) -> dict[tuple[str, str], Path]:
 
 def _pairs(path: Path) -> list[tuple[Path, Path]]:
     pictures = _pictures(path)
-    names = sorted({name for _, name in pictures}, key=_natural)
+    names = in_natural_order({name for _, name in pictures})
     for name in names:
         for bucket in "12":
             if (bucket, name) not in pictures:
@@ -149,10 +150,6 @@ def _pairs(path: Path) -> list[tuple[Path, Path]]:
     if not names:
         raise Refusal(f"{path} holds no pairs bucket1_ID.png, bucket2_ID.png")
     return [(pictures["1", name], pictures["2", name]) for name in names]
-
-
-def _natural(name: str) -> list[tuple[str, int]]:
-    return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d*)", name)]
 
 
 def _picture(file: Path) -> NDArray:

@@ -42,10 +42,12 @@ def read_plain_stack(path: Path) -> NDArray:
 def _tiff(path: Path) -> NDArray:
     import tifffile
 
+    from c2b.video import tiff_pages
     from c2b.video.tiff_stack import Complaints
 
-    with Complaints(), tifffile.TiffFile(path) as tiff:
+    with Complaints() as complaints, tifffile.TiffFile(path) as tiff:
         series = tiff.series[0]
+        tiff_pages.refuse_broken_off(tiff, path, broken=bool(complaints.of_missing_pages))
         needed = int(np.prod(series.shape, dtype=float)) * series.dtype.itemsize
         if needed > 1000 * max(path.stat().st_size, 1 << 16):
             raise Refusal(f"{path} would unpack to {needed >> 20} MiB; it is damaged")

@@ -2,6 +2,7 @@
 
 recording     what every format gives: frames read when sliced, and what their numbers mean
 window        a lazy part of a recording: frames, crop, luma, size
+orientation   which way up a picture is stored
 response      how stored values come from light, and back
 sidecar       the facts that a video file cannot hold, in a JSON file beside it
 writing       video to file
@@ -11,6 +12,8 @@ dng_levels    what the tags of a raw picture say of its numbers
 image_folder, tiff_stack, npy_array, container      one file per format
 photron_mraw, phantom_cine, norpix_seq              those of high-speed cameras, digital numbers as they are
 packed_dump   raw frames with a layout beside them
+packet_index  which packets of a container are frames; container_boxes, whether it is all there
+tiff_pages    which pages of a TIFF are there, and which samples are alpha
 yuv           luma and colour differences to red, green, blue
 
 A new format is one file with one subclass of `recording.Recording`, and one line in `FORMATS`.

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from c2b.video import orientation, packet_index
+from c2b.video.packet_index import refusals
 from c2b.video.recording import Recording
 from sensors.refusal import Refusal
 
@@ -23,20 +22,11 @@ PATIENCE = 32
 #: The fastest rate that players and the millisecond clock of Matroska keep up with; above it the container says 30.
 FASTEST_PLAYED = 240
 
-#: How Matroska writes the duration of a stream.
-_CLOCK = re.compile(r"([0-9]{1,4}):([0-9]{2}):([0-9]{2}(?:\.[0-9]{1,9})?)")
-
 _LOSSLESS = (".mkv", ".avi")
 _DISPLAY = (".mp4", ".mov", ".m4v")
+_GREY = ("gray", "ya")
 _LIMITED = 1
 _STANDARDS = {1: "709", 2: "601", 4: "601", 5: "601", 6: "601", 9: "2020", 10: "2020"}
-
-
-class Index(NamedTuple):
-    """Time stamps of all frames and of the key frames, ascending, in units of the stream."""
-
-    stamps: list[int]
-    keys: list[int]
 
 
 class Container(Recording):
@@ -45,10 +35,12 @@ class Container(Recording):
     Limited range is stretched to full range. `luma` of YUV video is its Y plane so stretched: for BT.601 that is the ITU-R 601
     luma, before the rounding to RGB, and for BT.709 and BT.2020 the luma by the weights of these. The rate is nominal.
 
+    The frames are those that a player shows, whatever packets the file lists (`c2b.video.packet_index`); they are counted at
+    opening, as a rule without decoding. They are turned as the display matrix says. A rate that varies is in `presentation`, and so is
+    alpha, which is dropped.
+
     Reading forwards never seeks; a jump goes to the nearest key frame by time stamp and decodes from there, and from the
-    beginning where stamps cannot be relied on. A file that does not say how many frames it has (MKV) is counted at opening,
-    without decoding, and refused where it ends before the time it gives. Rotation tags are left alone. Not for use by two threads
-    at once.
+    beginning where stamps cannot be relied on. Not for use by two threads at once.
 
     Writing: ``.mkv`` and ``.avi`` are lossless (FFV1) in 8 and 16 bit, ``.mp4`` and ``.mov`` 8 bit H.264 for display.
     """
@@ -58,25 +50,22 @@ class Container(Recording):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        self._index = packet_index.read(path)
         self._open()
         try:
-            context = self._stream.codec_context
-            pixels = None if context is None else context.format
-            if pixels is None or not context.width:
-                raise Refusal(f"{path} holds no frame that can be decoded")
-            self._bits = max(component.bits for component in pixels.components)
-            if pixels.name.startswith(("bayer", "xyz")) or "f16" in pixels.name or "f32" in pixels.name or self._bits > 16:
-                raise Refusal(f"{path} has pixels of kind {pixels.name}, which c2b does not read; convert it to gray16le")
-            self.colour = "mono" if pixels.name.startswith("gray") else "rgb"
-            if self.colour == "rgb" and not pixels.name.startswith(("yuv", "gbrp")):
-                self._bits = 8 if self._bits <= 8 else 16  # what FFmpeg repacks exactly
-            self.dtype = np.dtype(np.uint8 if self._bits <= 8 else np.uint16)
-            self.white = float((1 << self._bits) - 1)
-            self.rate, self.rate_nominal = float(self._stream.average_rate or 0) or None, True
-            count = self._count()
-            if not count:
+            self._understand_pixels()
+            if not self._index.frames:
                 raise Refusal(f"{path} holds no frames")
-            self.shape = (count, context.height, context.width, *((3,) if self.colour == "rgb" else ()))
+            self.broken_off = self._index.missing
+            context = self._stream.codec_context
+            self._stored = (context.height, context.width, *((3,) if self.colour == "rgb" else ()))
+            turned = self._understand_orientation()
+            height, width = orientation.size_upright(context.height, context.width, self.orientation)
+            self.shape = (self._index.frames, height, width, *self._stored[2:])
+            self.rate, self.rate_nominal = float(self._stream.average_rate or 0) or None, True
+            varied = packet_index.timing(self._index, float(self._stream.time_base), self.rate)
+            told = {"orientation": turned, "alpha": "dropped" if self._has_alpha() else "", "timing": varied}
+            self.presentation = {key: text for key, text in told.items() if text}
         except BaseException:
             self.close()
             raise
@@ -104,7 +93,7 @@ class Container(Recording):
         colour = len(shape) == 4
         given = {1: ("gray", "rgb24"), 2: ("gray16le", "gbrp16le")}[dtype.itemsize][colour]
         played = Fraction(rate if rate <= FASTEST_PLAYED else 30).limit_denominator(1001)
-        with _refusals(path, "cannot be written"), av.open(str(path), "w") as container:
+        with refusals(path, "cannot be written"), av.open(str(path), "w") as container:
             if path.suffix.lower() in _LOSSLESS:
                 stream: Any = container.add_stream("ffv1", rate=played)
                 stream.pix_fmt = "bgr0" if given == "rgb24" else given
@@ -129,56 +118,50 @@ class Container(Recording):
         """Open, or open again: the next frame is the first."""
         import av
 
-        with _refusals(self.path, "is not a readable video"):
+        with refusals(self.path, "is not a readable video"):
             self._container: Any = av.open(str(self.path), metadata_encoding="latin-1")
-        if not self._container.streams.video:
-            self._container.close()
-            raise Refusal(f"{self.path} holds no video stream")
-        self._stream: Any = self._container.streams.video[0]
+        self._stream: Any = packet_index.shown(self._container, self.path)
         self._stream.thread_type = "AUTO"
-        self._frames = iter(self._container.decode(self._stream))
+        self._frames = packet_index.decoded(self._container, self._stream)
         self._held = (-1, None)  # the frame decoded last, and its number
 
-    def _count(self) -> int:
-        if self._stream.frames:
-            return self._stream.frames - sum(entry.is_discard for entry in self._stream.index_entries)
-        self._refuse_cut()
-        return len(self._index.stamps)
+    def _understand_pixels(self) -> None:
+        """Depth, colour and white."""
+        context = self._stream.codec_context
+        pixels = None if context is None else context.format
+        if pixels is None or not context.width:
+            raise Refusal(f"{self.path} holds no frame that can be decoded")
+        self._bits = max(component.bits for component in pixels.components)
+        if pixels.name.startswith(("bayer", "xyz")) or "f16" in pixels.name or "f32" in pixels.name or self._bits > 16:
+            raise Refusal(f"{self.path} has pixels of kind {pixels.name}, which c2b does not read; convert it to gray16le")
+        self.colour = "mono" if pixels.name.startswith(_GREY) else "rgb"
+        if self.colour == "rgb" and not pixels.name.startswith(("yuv", "gbrp")):
+            self._bits = 8 if self._bits <= 8 else 16  # what FFmpeg repacks exactly
+        self.dtype = np.dtype(np.uint8 if self._bits <= 8 else np.uint16)
+        self.white = float((1 << self._bits) - 1)
 
-    def _refuse_cut(self) -> None:
-        """A Refusal if the frames end before the file says that they do, by more than the longest gap between them explains."""
-        stamps, told = np.array(self._index.stamps, np.float64) * float(self._stream.time_base), self._told_end()
-        if told is None or not len(stamps) or stamps[0] < 0:
-            return
-        gap = max(np.diff(stamps).max(initial=0.0), 1 / self.rate if self.rate else 0.0)
-        if told > stamps[-1] + 1.5 * gap:
-            raise Refusal(f"{self.path} is cut short: it should last {told:.3f} s and its last frame is at {stamps[-1]:.3f} s")
+    def _understand_orientation(self) -> str:
+        """Set it from the display matrix, which comes with the first frame; in words what is done, or that nothing is."""
+        with refusals(self.path, "is damaged at frame 0"):
+            first: Any = next(self._frames, None)
+        if first is None:
+            raise Refusal(f"{self.path} holds no frame that can be decoded")
+        self._held = (0, first)
+        if (matrix := first.side_data.get("DISPLAYMATRIX")) is None:
+            return ""
+        found = orientation.of_matrix(np.frombuffer(matrix, np.int32).tolist())
+        if found is None:
+            return "as stored: the display matrix turns by an angle that is no quarter turn"
+        self.orientation = found
+        return f"{turned}, as the display matrix says" if (turned := orientation.words(found)) else ""
 
-    def _told_end(self) -> float | None:
-        """When the video ends by the file's own word, s; that of the whole file counts where there is nothing beside the video."""
-        found = _CLOCK.fullmatch(self._stream.metadata.get("DURATION", ""))
-        if found:
-            return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3])
-        alone = len(self._container.streams) == 1 and self._container.duration
-        return self._container.duration / 1e6 if alone else None
-
-    @cached_property
-    def _index(self) -> Index:
-        """From the packets, without decoding; a packet without a stamp counts as a frame at -1, which makes the index useless."""
-        import av
-
-        with _refusals(self.path, "is damaged"), av.open(str(self.path), metadata_encoding="latin-1") as container:
-            packets = [p for p in container.demux(container.streams.video[0]) if p.size and not p.is_discard]
-            stamps = sorted(-1 if p.pts is None else p.pts for p in packets)
-            return Index(stamps, sorted(p.pts for p in packets if p.is_keyframe and p.pts is not None))
-
-    @property
-    def _seekable(self) -> bool:
-        stamps = self._index.stamps
-        return len(stamps) == len(self) and len(set(stamps)) == len(stamps)
+    def _has_alpha(self) -> bool:
+        pixels = self._stream.codec_context.format
+        beside = {key.lower(): value for key, value in self._stream.metadata.items()}.get("alpha_mode")
+        return beside == "1" or any(component.is_alpha for component in pixels.components)
 
     def _read(self, frames: range) -> NDArray:
-        out = np.empty((len(frames), *self.shape[1:]), self.dtype)
+        out = np.empty((len(frames), *self._stored), self.dtype)
         for target, number in zip(out, frames, strict=True):
             frame = self._decoded(number)
             if self.colour == "mono":
@@ -190,7 +173,7 @@ class Container(Recording):
     def _read_luma(self, frames: range) -> NDArray:
         if not self._stream.codec_context.format.name.startswith("yuv"):
             return super()._read_luma(frames)
-        out = np.empty((len(frames), *self.shape[1:3]), self.dtype)
+        out = np.empty((len(frames), *self._stored[:2]), self.dtype)
         for target, number in zip(out, frames, strict=True):
             target[...] = self._grey(self._decoded(number))
         return out
@@ -226,17 +209,20 @@ class Container(Recording):
         frame = self._held[1]
         if frame.is_corrupt:
             raise Refusal(f"{self.path}: frame {number} is damaged")
-        if (frame.height, frame.width) != self.shape[1:3]:
-            raise Refusal(f"{self.path}: frame {number} is {frame.height}x{frame.width}, the first {self.height}x{self.width}")
+        if (frame.height, frame.width) != self._stored[:2]:
+            first = "x".join(map(str, self._stored[:2]))
+            raise Refusal(f"{self.path}: frame {number} is {frame.height}x{frame.width}, the first {first}")
         return frame
 
     def _step(self) -> None:
         """Decode one more frame; its number is one more than that of the last."""
         expected = self._held[0] + 1
-        with _refusals(self.path, f"is damaged at frame {expected}"):
+        with refusals(self.path, f"is damaged at frame {expected}"):
             frame: Any = next(self._frames, None)
         if frame is None:
             raise Refusal(f"{self.path} is truncated: it announces {len(self)} frames and ends after {expected}")
+        if self._index.ordered and frame.pts != self._index.stamps[min(expected, len(self) - 1)]:
+            raise Refusal(f"{self.path} is damaged: frame {expected} cannot be decoded")
         self._held = (expected, frame)
 
     def _go_before(self, number: int) -> None:
@@ -244,8 +230,8 @@ class Container(Recording):
         here = self._held[0]
         if here < number <= here + PATIENCE:
             return
-        if self._seekable and number > PATIENCE:
-            stamps, keys = self._index
+        if self._index.ordered and number > PATIENCE:
+            stamps, keys = self._index.stamps, self._index.keys
             key = bisect_right(keys, stamps[number]) - 1
             if here < number and (key < 0 or bisect_right(stamps, keys[key]) - 1 <= here):
                 return
@@ -259,9 +245,9 @@ class Container(Recording):
     def _land(self, stamp: int, number: int) -> bool:
         """Seek to a key frame and hold the first frame decoded there; whether it is known and not past ``number``."""
         self._held = (len(self), None)
-        with _refusals(self.path, "is damaged"):
+        with refusals(self.path, "is damaged"):
             self._container.seek(stamp, stream=self._stream, backward=True)
-            self._frames = iter(self._container.decode(self._stream))
+            self._frames = packet_index.decoded(self._container, self._stream)
             frame: Any = next(self._frames, None)
         place = -1 if frame is None or frame.pts is None else bisect_right(self._index.stamps, frame.pts) - 1
         if place < 0 or self._index.stamps[place] != frame.pts or place > number or frame.is_corrupt:
@@ -271,11 +257,12 @@ class Container(Recording):
 
 
 def _plane(frame: Any, number: int) -> NDArray:
-    """One plane of a decoded frame without copying it, (rows, columns)."""
+    """One plane of a decoded frame without copying it, (rows, columns); of grey with alpha between its pixels the grey."""
     plane = frame.planes[number]
     bits = max(component.bits for component in frame.format.components)
     stored = np.dtype(np.uint8) if bits <= 8 else np.dtype(np.uint16).newbyteorder(">" if frame.format.is_big_endian else "<")
-    values = np.frombuffer(plane, stored).reshape(-1, plane.line_size // stored.itemsize)[: plane.height, : plane.width]
+    step = 2 if frame.format.name.startswith("ya") else 1
+    values = np.frombuffer(plane, stored).reshape(-1, plane.line_size // stored.itemsize)[: plane.height, : step * plane.width : step]
     return values.astype(stored.newbyteorder("="), copy=False)
 
 
@@ -285,16 +272,3 @@ def _limited(frame: Any) -> bool:
     if name.startswith("yuvj") or name.startswith("gbr"):
         return False
     return said == _LIMITED or (said == 0 and name.startswith("yuv"))
-
-
-@contextmanager
-def _refusals(path: Path, what: str) -> Iterator[None]:
-    """Turn what FFmpeg reports into a `Refusal`."""
-    import av
-
-    try:
-        yield
-    except (FileNotFoundError, PermissionError):
-        raise
-    except av.FFmpegError as error:
-        raise Refusal(f"{path} {what}: {error.strerror or error}") from None

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-import re
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from c2b.natural_order import in_natural_order
+from c2b.video import orientation
 from c2b.video.recording import Recording, refuse_too_large
 from sensors.refusal import Refusal
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = (".jpg", ".jpeg")
+
+#: Tag of the orientation, and where Pillow finds EXIF in a PNG before its pixels.
+_ORIENTATION = 274
+_EXIF_IN_PNG = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
+
+_WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 
 
 class ImageFolder(Recording):
-    """PNG of 8 or 16 bit, or JPEG; grey or colour, a palette counting as colour, alpha dropped.
+    """PNG of 8 or 16 bit, or JPEG; grey or colour, a palette counting as colour, alpha dropped, each turned as its EXIF says.
 
-    Opening reads the header of the first image only; every other one is held against it when it is read. Hidden files and files
-    that are no images are passed over.
+    Opening reads the header of the first image only; every other one is held against it when it is read. `presentation` is that of
+    the first. Hidden files and files that are no images are passed over.
     """
 
     title = "folder of PNG or JPEG images"
@@ -35,6 +44,7 @@ class ImageFolder(Recording):
         self._size, self.dtype, self.colour = header(self._files[0])
         self.shape = (len(self._files), *self._size, *((3,) if self.colour == "rgb" else ()))
         self.white = float(np.iinfo(self.dtype).max)
+        self.presentation = _presentation(self._files[0])
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
@@ -82,23 +92,15 @@ def _images(path: Path) -> list[Path]:
         raise Refusal(f"the folder {path} holds no PNG or JPEG images")
     if len({p.suffix.lower() in _JPEG for p in files}) > 1:
         raise Refusal(f"the folder {path} holds both PNG and JPEG images; give each video a folder of its own")
-    return sorted(files, key=lambda p: [(int(digits or 0), text) for text, digits in re.findall(r"(\D*)(\d*)", p.name)])
+    return [path / name for name in in_natural_order(file.name for file in files)]
 
 
 def header(file: Path) -> tuple[tuple[int, int], np.dtype, str]:
-    """Height and width, dtype and colour of an image, from its first bytes."""
-    from PIL import Image
-
-    try:
-        with file.open("rb") as stream:
-            head = stream.read(26)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it is a refusal below
-            with Image.open(file) as image:
-                mode, size = image.mode, image.size[::-1]
-    except (*_DAMAGED, Image.DecompressionBombError) as error:
-        raise _damaged(file, error) from None
-    refuse_too_large(size, file)
+    """Height and width (upright), dtype and colour of an image, from its first bytes."""
+    with _opened(file) as image, file.open("rb") as stream:
+        head, mode, (width, height) = stream.read(26), image.mode, image.size
+        refuse_too_large((height, width), file)
+        size = orientation.size_upright(height, width, _orientation(image, file))
     deep = (head.startswith(_PNG) and head[24] == 16) or mode.startswith("I")
     # A PNG says "grey" in bit 2 of its colour type; Pillow opens 16 bit grey with alpha as colour.
     grey = head[25] & 2 == 0 if head.startswith(_PNG) else mode in ("1", "L", "LA", "I", "I;16", "I;16B")
@@ -106,17 +108,19 @@ def header(file: Path) -> tuple[tuple[int, int], np.dtype, str]:
 
 
 def pixels(file: Path, colour: str) -> NDArray:
-    """An image of 8 bit, (H, W) or (H, W, 3)."""
+    """An image of 8 bit, upright, (H, W) or (H, W, 3)."""
     from PIL import Image
 
     wanted = "RGB" if colour == "rgb" else "L"
     with Image.open(file) as image:
-        return np.asarray(image if image.mode == wanted else image.convert(wanted))
+        stored = np.asarray(image if image.mode == wanted else image.convert(wanted))
+        return orientation.upright(stored, _orientation(image, file), rows=0)
 
 
 def deep_pixels(file: Path, colour: str) -> NDArray:
-    """A PNG of 16 bit, which Pillow would cut to 8 bit if it is in colour or has alpha."""
+    """A PNG of 16 bit, upright, which Pillow would cut to 8 bit if it is in colour or has alpha."""
     import av
+    from PIL import Image
 
     content = file.read_bytes()
     if b"IEND" not in content[-16:]:
@@ -128,7 +132,52 @@ def deep_pixels(file: Path, colour: str) -> NDArray:
         raise ValueError(error) from None
     if not frames or frames[0].is_corrupt:
         raise ValueError("no image data")
-    return frames[0].to_ndarray(format="rgb48le" if colour == "rgb" else "gray16le")
+    stored = frames[0].to_ndarray(format="rgb48le" if colour == "rgb" else "gray16le")
+    with Image.open(file) as image:
+        return orientation.upright(stored, _orientation(image, file), rows=0)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    """An image whose header was read; what it makes Pillow raise is a Refusal."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it is a refusal of the caller
+            with Image.open(file) as image:
+                yield image
+    except (*_DAMAGED, Image.DecompressionBombError) as error:
+        raise _damaged(file, error) from None
+
+
+def _orientation(image: Any, file: Path) -> int:
+    """By EXIF. A PNG may have it behind its pixels, where Pillow looks only after decoding them: so only if it is there."""
+    if image.format == "PNG" and not _EXIF_IN_PNG & image.info.keys() and not _has_late_exif(file):
+        return orientation.UPRIGHT
+    with warnings.catch_warnings(), suppress(*_DAMAGED):  # damaged EXIF says nothing
+        warnings.simplefilter("ignore")
+        return orientation.known(image.getexif().get(_ORIENTATION))
+    return orientation.UPRIGHT
+
+
+def _has_late_exif(file: Path) -> bool:
+    with file.open("rb") as stream:
+        stream.seek(len(_PNG))
+        while len(chunk := stream.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", chunk)
+            if kind in (b"eXIf", b"IEND"):
+                return kind == b"eXIf"
+            stream.seek(length + 4, 1)
+    return False
+
+
+def _presentation(file: Path) -> dict[str, str]:
+    """What is done to an image that its user should know."""
+    with _opened(file) as image:
+        turned = orientation.words(_orientation(image, file))
+        alpha = image.mode in _WITH_ALPHA or "transparency" in image.info
+    return ({"orientation": f"{turned}, as EXIF says"} if turned else {}) | ({"alpha": "dropped"} if alpha else {})
 
 
 def write_png(file: Path, frame: NDArray) -> None:

@@ -58,8 +58,8 @@ class NorpixSeq(Recording):
         there, _ = self._layout.frames_in(path.stat().st_size)
         frames = allocated or there  # a recording that was broken off says 0
         if not 0 < frames <= there:
-            raise Refusal(f"{path} is cut short: it holds {there} of {frames} frames")
-        self.shape, self.dtype = (frames, height, width), self._layout.dtype
+            self.break_off(there, frames or "its")
+        self.shape, self.dtype = (min(frames, there), height, width), self._layout.dtype
         real_bits = real_bits if 1 <= real_bits <= bits else bits
         self.white = float((1 << real_bits) - 1)
         self.bits, self.white_stated = real_bits, real_bits not in (8, 16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from tokenize import TokenError
@@ -25,17 +26,24 @@ class NpyArray(Recording):
 
     def __init__(self, path: Path) -> None:
         try:
-            array = np.lib.format.open_memmap(path, mode="r")  # which has no way to unpickle
+            shape, column_major, dtype, offset = _header(path)
         except (ValueError, TypeError, OverflowError, EOFError, SyntaxError, TokenError) as error:
             raise Refusal(f"{path} is not a readable .npy file of numbers: {_one_line(error)}") from None
-        if array.ndim not in (3, 4) or array.shape[3:] not in ((), (3,)):
-            raise Refusal(f"{path} has shape {array.shape}; a video is (frames, height, width) or (frames, height, width, 3)")
-        if 0 in array.shape:
-            raise Refusal(f"{path} has shape {array.shape}: it holds no frames")
+        if len(shape) not in (3, 4) or shape[3:] not in ((), (3,)):
+            raise Refusal(f"{path} has shape {shape}; a video is (frames, height, width) or (frames, height, width, 3)")
+        if 0 in shape:
+            raise Refusal(f"{path} has shape {shape}: it holds no frames")
         super().__init__(path)
+        self.dtype, self.white = stored_as(dtype, path)
+        there = max(0, path.stat().st_size - offset) // (math.prod(shape[1:]) * dtype.itemsize)
+        if there < shape[0]:
+            if column_major:  # which has the first pixel of all frames, then the second
+                raise Refusal(f"{path} is cut short: it holds {there}/{shape[0]} of its numbers, in Fortran order, and no whole frame")
+            self.break_off(there, shape[0])
+            shape = (there, *shape[1:])
+        array = np.memmap(path, dtype, "r", offset, shape, "F" if column_major else "C")
         self.shape = array.shape
         self.colour = "rgb" if array.ndim == 4 else "mono"
-        self.dtype, self.white = stored_as(array.dtype, path)
         self._array: NDArray | None = array.view(np.ndarray)
 
     @classmethod
@@ -73,6 +81,19 @@ def stored_as(dtype: np.dtype, path: Path) -> tuple[np.dtype, float]:
     if dtype.kind == "f" and dtype.itemsize <= 8:
         return np.dtype(np.float32), 1.0
     raise Refusal(f"{path} holds {dtype.name} values; save the video as uint8, uint16 or float32")
+
+
+def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype, int]:
+    """Shape, whether in Fortran order, dtype, and where the numbers begin; a ValueError for objects, which would be unpickled."""
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0), (3, 0)):
+            raise ValueError(f"version {version} is not known")
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, column_major, dtype = read(file)
+        if dtype.hasobject:
+            raise ValueError("it holds Python objects")
+        return shape, column_major, dtype, file.tell()
 
 
 def _one_line(error: Exception) -> str:

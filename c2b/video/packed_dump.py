@@ -198,10 +198,8 @@ class PackedDump(Recording):
         self.bits, self.white_stated = self.layout.bits, self.layout.bits not in (8, 16)
         count, rest = self.layout.frames_in(path.stat().st_size)
         if rest or not count:
-            raise Refusal(
-                f"{path} has {path.stat().st_size} bytes: {count} frames of {self.layout.frame_period} and {rest} left over; "
-                f"it is cut short, or the layout in {sidecar.beside(path)} is not its own"
-            )
+            of = f" (of {self.layout.frame_period} bytes, {rest} left over), or the layout in {sidecar.beside(path)} is not its own"
+            self.break_off(count, f"at least {count + 1}", of)
         self.shape = (count, *self.layout.shape)
         self.record = {"pixel_format": self.layout.pixel_format}
 

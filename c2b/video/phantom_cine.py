@@ -17,6 +17,7 @@ companded: see `c2b.video.response.PhantomTenBit`.
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,11 @@ class PhantomCine(Recording):
         self._set_levels(facts, companded=packing == _PACKED_10)
         self.rate, self.shutter = self._timing(facts)
         self.record = {key: value for key, value in facts.items() if key not in ("mark", "length", "frame_rate_16", "shutter_us")}
-        for number in {0, frames - 1}:
-            self._place(number)
+        self._place(0)
+        if self._is_beyond(frames - 1):
+            there = bisect_left(range(frames), True, key=self._is_beyond)
+            self.break_off(there, frames)
+            self.shape = (there, *self._layout.shape)
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
@@ -198,6 +202,14 @@ class PhantomCine(Recording):
         if annotation < 8 or place + self._layout.frame_bytes > self._size:
             raise Refusal(f"{self.path} is cut short or damaged: frame {number} is beyond its end")
         return place
+
+    def _is_beyond(self, number: int) -> bool:
+        """Whether the file ends before the end of a frame."""
+        try:
+            self._place(number)
+        except Refusal:
+            return True
+        return False
 
     def _read(self, frames: range) -> NDArray:
         out = np.empty((len(frames), *self.shape[1:]), self.dtype)

@@ -69,10 +69,8 @@ class PhotronMraw(Recording):
         frames = _count(facts, "frames", header)
         there, _ = self._layout.frames_in(self._frames_file.stat().st_size)
         if there < frames:
-            raise Refusal(
-                f"{self._frames_file} is cut short: it holds {there} of the {frames} frames that {header.name} tells of"
-            )
-        self.shape = (frames, *self._layout.shape)
+            self.break_off(there, frames, f" that {header.name} tells of")
+        self.shape = (min(frames, there), *self._layout.shape)
         self.dtype, self.colour = self._layout.dtype, self._layout.colour
         self.white = _white(facts, self._layout.bits)
         self.bits, self.white_stated = int(self.white).bit_length(), "effective_bits" in facts or bits not in (8, 16)

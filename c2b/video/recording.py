@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.video import FORMATS, sidecar
+from c2b.video.orientation import UPRIGHT, upright
 from c2b.video.plausibility import doubts, refuse_beyond, refuse_floats
 from c2b.video.response import linearise
 from c2b.video.response import make as make_response
@@ -120,6 +121,14 @@ class Recording(ABC):
         What the writer of the file noted: method, frame_index, crop ...
     notes : tuple of str
         What a user should hear of the file that is no mistake, such as a sidecar that is not about it.
+    orientation : int
+        How frames are stored, 1 to 8 (`c2b.video.orientation`); they are handed out upright, and `shape` is of them so.
+    presentation : mapping of str to str
+        How frames are shown, where a user should know: what was done for their ``orientation`` and ``alpha``, and their
+        ``timing`` where the rate varies. In `record` and `source` too.
+    broken_off : str
+        What is missing of a recording that ends before the file says, such as "it holds 37 of 100 frames"; empty if nothing is.
+        `shape` is of the frames that are there.
     """
 
     title: ClassVar[str] = ""
@@ -143,6 +152,9 @@ class Recording(ABC):
     record: Mapping[str, Any] = MappingProxyType({})
     _notes: tuple[str, ...] = ()
     _looked: bool = False
+    orientation: int = UPRIGHT
+    presentation: Mapping[str, str] = MappingProxyType({})
+    broken_off: str = ""
 
     def __init__(self, path: Path) -> None:
         """Read the header; a Refusal if it is damaged."""
@@ -170,10 +182,22 @@ class Recording(ABC):
 
     @abstractmethod
     def _read(self, frames: range) -> NDArray:
-        """Frames as stored, (n, H, W[, 3]), a view where possible; ``frames`` is ascending, not empty, inside the recording."""
+        """Frames as stored, not yet upright, (n, H, W[, 3]), a view where possible; ``frames`` is ascending, not empty, inside."""
 
     def _read_luma(self, frames: range) -> NDArray:
         return luma(self._read(frames))
+
+    def break_off(self, there: int, announced: int | str, rest: str = "") -> None:
+        """Say in `broken_off` that only so many of the frames are there.
+
+        Raises
+        ------
+        Refusal
+            If there is none.
+        """
+        self.broken_off = f"it holds {there} of {announced} frames{rest}"
+        if not there:
+            raise Refusal(f"{self.path} is cut short: {self.broken_off}")
 
     def close(self) -> None:  # noqa: B027  most formats hold nothing open
         """Let go of the file; reading afterwards is an error."""
@@ -230,7 +254,8 @@ class Recording(ABC):
     def source(self) -> dict[str, Any]:
         """Which part of which file this is, for the record of a capture; JSON-able."""
         index = self.frame_index
-        return {"path": str(self.path), "first": index.start, "step": index.step, "frames": len(index), "crop": list(self.crop)}
+        part = {"path": str(self.path), "first": index.start, "step": index.step, "frames": len(index), "crop": list(self.crop)}
+        return {**part, **self.presentation}
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -311,7 +336,7 @@ class Recording(ABC):
 
     def _in_order(self, frames: range, read: Callable[[range], NDArray]) -> NDArray:
         ascending = frames if frames.step > 0 else frames[::-1]
-        block = read(ascending)
+        block = upright(read(ascending), self.orientation)
         if block.dtype.kind == "f":
             refuse_floats(block, self, ascending)
         else:

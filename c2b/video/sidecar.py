@@ -3,9 +3,10 @@
 ``clip.mkv`` has ``clip.mkv.json``, a folder of images has ``video.json`` inside. `c2b.video.writing` writes it; by hand it may be
 as short as ``{"white": 4095, "rate": 30000}``. Facts: ``white``, ``black``, ``response``, ``rate`` (frames per second),
 ``shutter`` (s), ``colour``, ``layout`` (of a dump, `c2b.video.packed_dump`) and ``record`` (any object); ``frames``, ``height`` and
-``width`` have to be true. A measurement takes ``code``, ``sensor``, ``axes`` and ``origin`` beside white and black
-(`c2b.captures.given`). ``bytes``, which this program writes, and ``sha256`` are those of the file that the facts are about: beside
-another one a sidecar is ignored, and `Recording.notes` says so. Other keys are refused.
+``width`` have to be true; a recording that was broken off is read where ``frames`` says how many it has. A measurement takes ``code``,
+``sensor``, ``axes`` and ``origin`` beside white and black (`c2b.captures.given`). ``bytes``, which this program writes, and ``sha256``
+are those of the file that the facts are about: beside another one a sidecar is ignored, and `Recording.notes` says so. Other keys are
+refused.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def apply(recording: Recording, given: Mapping[str, Any]) -> Recording:
     Raises
     ------
     Refusal
-        If the sidecar is damaged, or a fact cannot be true of this recording; it names the sidecar.
+        If the sidecar is damaged, or a fact cannot be true of this recording; it names the sidecar. If the recording is broken off
+        and the sidecar does not say so.
     """
     path = beside(recording.path)
     found = read(recording.path)
@@ -65,6 +67,9 @@ def apply(recording: Recording, given: Mapping[str, Any]) -> Recording:
         recording.note(other)
         found = {}
     facts = {**found, **given}
+    if recording.broken_off and facts.get("frames") != len(recording):
+        wanted = f'; to use what is there, write {{"frames": {len(recording)}}} into {path}'
+        raise Refusal(f"{recording.path} is cut short: {recording.broken_off}{wanted}")
     try:
         for key in ("white", "black"):
             if key in facts:
@@ -84,7 +89,7 @@ def apply(recording: Recording, given: Mapping[str, Any]) -> Recording:
                 setattr(recording, key, _positive(key, facts[key]))
         recording.rate_nominal = recording.rate_nominal and facts.get("rate") is None
         recording.response = str(make_response(str(facts.get("response", recording.response))))
-        recording.record = _record(facts.get("record", dict(recording.record)))
+        recording.record = {**recording.presentation, **_record(facts.get("record", dict(recording.record)))}
         colour = _colour(facts.get("colour", recording.colour), len(recording.shape) == 4)
     except ValueError as error:
         raise Refusal(f"{path if path.is_file() else recording.path}: {error}") from None
@@ -144,7 +149,7 @@ def _cut_short(recording: Recording, facts: Mapping[str, Any]) -> bool:
     size = all(facts.get(key) == getattr(recording, key) for key in ("height", "width"))
     frames, length = facts.get("frames"), facts.get("bytes")
     less = isinstance(length, int) and recording.path.stat().st_size < length
-    return size and less and isinstance(frames, int) and len(recording) < frames
+    return size and less and isinstance(frames, int) and len(recording) <= frames
 
 
 def _finite(text: str) -> float:

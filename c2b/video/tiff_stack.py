@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from c2b.video import orientation, sidecar, tiff_pages
 from c2b.video.npy_array import stored_as
 from c2b.video.recording import Recording, refuse_too_large
 from sensors.refusal import Refusal
@@ -35,10 +36,11 @@ class TiffStack(Recording):
     """Frames are pages, or what the axes of the file say: any one axis may be time.
 
     An uncompressed stack is memory-mapped and its slices are views where the byte order is native; otherwise only the pages asked
-    for are decoded. Alpha is dropped. White is the largest number of the file's bits per sample.
+    for are decoded. Frames are turned as the orientation tag says. Alpha is dropped. White is the largest number of the file's bits
+    per sample.
 
     One planar page of three or four samples is taken for that many grey frames: writers that guess from the shape label short
-    stacks so, and no video is one planar page.
+    stacks so, and no video is one planar page. Where the fourth is called alpha, ``frames`` in the sidecar has to say which it is.
     """
 
     title = "TIFF stack (.tif, .tiff)"
@@ -53,14 +55,12 @@ class TiffStack(Recording):
             try:
                 self._file = tifffile.TiffFile(path)
                 refuse_endless(self._file)
-                self._lay_out()
-                if complaints.of_missing_pages:
-                    raise ValueError
+                self._lay_out(complaints)
             except Exception as error:  # whatever a damaged file makes tifffile raise
                 self.close()
                 if isinstance(error, Refusal):
                     raise
-                raise _damaged(path, complaints.of_missing_pages or [error]) from None
+                raise _damaged(path, [*complaints.of_missing_pages, error]) from None
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
@@ -87,7 +87,7 @@ class TiffStack(Recording):
     def __del__(self) -> None:
         self.close()
 
-    def _lay_out(self) -> None:
+    def _lay_out(self, complaints: Complaints) -> None:
         """Find out which pages are frames, and which of their axes are samples."""
         import tifffile
 
@@ -105,41 +105,63 @@ class TiffStack(Recording):
         axes, shape = _squeezed(first.axes, first.shape)
         if len(series) > 1:
             axes, shape = "T" + axes, (len(series), *shape)
-        axes = "TYX" if axes == "SYX" else axes
+        axes = "TYX" if axes == "SYX" and self._is_stack(first.keyframe, shape[0]) else axes
         frame = next((end for end in ("SYX", "YXS", "YX") if axes.endswith(end)), "")
         times = axes[: len(axes) - len(frame)]
         if not frame or len(times) > 1:
             raise Refusal(f"{self.path} has axes {axes} of {shape}; a video is (time, y, x) or (time, y, x, sample)")
-        self._stored_shape = shape if times else (1, *shape)
         self._planar = frame == "SYX"
+        if 0 in shape:
+            raise ValueError(f"a size of {'x'.join(map(str, shape))}")
 
         size = dict(zip(axes, shape, strict=True))
-        self.colour = "rgb" if size.get("S", 1) >= 3 else "mono"
-        self.shape = (self._stored_shape[0], size["Y"], size["X"], *((3,) if self.colour == "rgb" else ()))
+        channels, self.presentation = 1, {}
+        if "S" in size:
+            channels, self.presentation = tiff_pages.channels_of(first.keyframe, size["S"], self.path)
+        self.colour = "rgb" if channels == 3 else "mono"
+        self.orientation = tiff_pages.orientation_of(first.keyframe)
+        if turned := orientation.words(self.orientation):
+            self.presentation = {**self.presentation, "orientation": f"{turned}, as its tag says"}
         self.dtype, self.white = stored_as(np.dtype(first.dtype), self.path)
         if self.dtype.kind == "u":
             self.white = float((1 << first.keyframe.bitspersample) - 1)
             self.white_stated = first.keyframe.bitspersample not in (8, 16)
             if bits := _significant_bits(self._file, first.keyframe.bitspersample):
                 self.bits, self.white, self.white_stated = bits, float((1 << bits) - 1), True
-        if 0 in self._stored_shape:
-            raise ValueError(f"a size of {'x'.join(map(str, self._stored_shape))}")
-        self._pages: list[Any] = [page for one in series for page in one.pages]
-        if len(series) == 1 and first.dataoffset is not None:
-            self._map(np.dtype(first.dtype), first.dataoffset)
-        else:
-            refuse_too_large(self._stored_shape[len(self._pages) == len(self) :], self.path)
+        self._find_frames(size.get(times, 1), shape[len(times) :], broken=bool(complaints.of_missing_pages))
+        height, width = orientation.size_upright(size["Y"], size["X"], self.orientation)
+        self.shape = (self._stored_shape[0], height, width, *((3,) if self.colour == "rgb" else ()))
 
-    def _map(self, dtype: np.dtype, offset: int) -> None:
-        stored = dtype.newbyteorder(self._file.byteorder)
-        if offset + math.prod(self._stored_shape) * stored.itemsize > self.path.stat().st_size:
-            raise ValueError("the file ends before its last frame")
-        self._mapped = np.memmap(self.path, stored, "r", offset, self._stored_shape).view(np.ndarray)
+    def _is_stack(self, page: Any, samples: int) -> bool:
+        """Whether one planar page is a stack of grey frames, and not a picture whose last sample is alpha."""
+        alpha = tiff_pages.alpha_samples(page)
+        if not alpha or samples - alpha == 1:
+            return not alpha
+        told = sidecar.read(self.path).get("frames")
+        if told not in (1, samples):
+            where = sidecar.beside(self.path)
+            raise Refusal(
+                f"{self.path} is one planar page of {samples} samples, the last called alpha: a picture, or {samples} frames that "
+                f'were saved without photometric="minisblack"; write {{"frames": 1}} or {{"frames": {samples}}} into {where}'
+            )
+        return told == samples
+
+    def _find_frames(self, count: int, frame: tuple[int, ...], *, broken: bool) -> None:
+        """Where the frames lie, and how many of them are there; ``broken`` if the chain of pages ends before it says."""
+        found = tiff_pages.find_frames(self._file, count, frame, broken=broken)
+        if found.missing:
+            self.break_off(found.there, found.missing)
+        self._stored_shape, self._pages = (found.there, *frame), found.pages
+        if found.offset is None:
+            refuse_too_large(frame if len(self._pages) > 1 else self._stored_shape, self.path)
+            return
+        stored = np.dtype(self._file.series[0].dtype).newbyteorder(self._file.byteorder)
+        self._mapped = np.memmap(self.path, stored, "r", found.offset, self._stored_shape).view(np.ndarray)
 
     def _read(self, frames: range) -> NDArray:
         if self._mapped is not None:
             block = self._mapped[frames.start : frames.stop : frames.step]
-        elif len(self._pages) == len(self):
+        elif len(self._pages) > 1 or len(self) == 1:
             block = np.stack([self._page(number, self._stored_shape[1:]) for number in frames])
         else:  # one page holds several frames: a layout that can only be decoded whole
             block = self._page(0, self._stored_shape)[frames.start : frames.stop : frames.step]
@@ -198,7 +220,10 @@ def refuse_endless(file: tifffile.TiffFile) -> None:
             raise ValueError("its chain of pages goes in a circle")
         seen.add(offset)
         stream.seek(offset)
-        (tags,) = struct.unpack(form.tagnoformat, stream.read(form.tagnosize))
+        head = stream.read(form.tagnosize)
+        if len(head) < form.tagnosize:
+            break
+        (tags,) = struct.unpack(form.tagnoformat, head)
         stream.seek(offset + form.tagnosize + tags * form.tagsize)
         end = stream.read(form.offsetsize)
         offset = struct.unpack(form.offsetformat, end)[0] if len(end) == form.offsetsize else 0
