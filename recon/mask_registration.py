@@ -26,8 +26,8 @@ J. Numer. Anal. 10, 1973). Standard errors are those of the sandwich H^-1 (sum o
 that are not Gaussian, too.
 
 A likelihood always has a maximum, also for a mask that never took the capture. What was found stands only where the same mask lying
-elsewhere, near and far, explains the capture worse each time: y . u is compared block by block. (A mask run backwards explains the
-scene run backwards; that no capture tells.)
+elsewhere, near and far, explains the capture worse each time: y . u is compared block by block. (Some things no capture tells: a mask
+run backwards explains the scene run backwards, and one that moves evenly, shifted along its way, the scene some frames later.)
 """
 
 from __future__ import annotations
@@ -96,6 +96,12 @@ NEAR_BY, FAR_AWAY = (1, 2, 3), 12
 
 #: A tile of up to so many pixels is tried all over, by half pixels and turned over, since little of it may look right by chance.
 SMALL_TILE = 40
+
+#: Part of the difference of two masks below which they are about the same, and frames by which these may be apart.
+SAME, LATEST = 0.2, 8
+
+#: Pixels by which a mask that moves evenly may be taken for itself a little earlier, under motion that is no smooth scene's.
+ALONG_ITS_WAY = 0.03
 
 #: Standard errors by which any of them has to explain the capture worse.
 CLEARLY = 4.0
@@ -167,8 +173,10 @@ def register(capture: Capture, *, reach: int = 2, exposures: int = 2) -> MaskReg
     p = on_paper = {name: parameter.nominal for name, parameter in PARAMETERS.items()}
     looked_at = capture[:exposures]
     p = p | _coarse_shift(_Middle(looked_at, COARSE_SIDE), p, reach)
+    inner = []
     for side in SIDES[: 1 + sum(side < max(capture.images.shape[2:4]) for side in SIDES)]:
         p, errors = _maximise(_Middle(looked_at, side), p, names)
+        inner.append((p, errors))
     untold = tuple(name for name in names if errors[name] > PARAMETERS[name].plausible / 2)
     told = [name for name in names if name not in untold]
     if told and any(p[name] != PARAMETERS[name].nominal for name in untold):
@@ -179,6 +187,11 @@ def register(capture: Capture, *, reach: int = 2, exposures: int = 2) -> MaskReg
     if not (told_apart and _likelier(_Middle(looked_at, SIDES[-1]), whole, p, names)):
         errors = {name: float(np.hypot(error, p[name] - whole[name])) for name, error in errors.items()}
         p = whole
+    if any(_is_later(other, sensor) for other in _elsewhere(sensor.code.shape[-2:])):
+        at_the_border = np.rad2deg(ALONG_ITS_WAY / (max(capture.images.shape[2:4]) / 2))
+        floors = {"down": ALONG_ITS_WAY, "right": ALONG_ITS_WAY, "rotation": float(at_the_border)}
+        errors = {name: float(np.hypot(error, floors.get(name, 0.0))) for name, error in errors.items()}
+    errors = {name: max(error, *(_apart(p[name], q[name], e[name]) for q, e in inner)) for name, error in errors.items()}
     _refuse_a_mask_that_explains_nothing(looked_at, p)
     record = {**capture.record, "mask_registration": {name: [p[name], error] for name, error in errors.items()}}
     corrected = with_mask(sensor, capture.images.shape[2:4], p)
@@ -230,11 +243,12 @@ def _refuse_a_mask_that_explains_nothing(capture: Capture, p: Position) -> None:
         if np.array_equal(there, here):
             continue  # it is the same mask
         worse = (there - here) / np.maximum(np.abs(there) + np.abs(here), np.finfo(float).tiny)  # each block has one vote
-        clearness[other] = float(worse.mean() / max(worse.std(ddof=1), 1e-3) * np.sqrt(worse.size)) if worse.size > 1 else 0.0
+        clear = float(worse.mean() / max(worse.std(ddof=1), 1e-3) * np.sqrt(worse.size)) if worse.size > 1 else 0.0
+        clearness[other] = clear + 2 * CLEARLY * _is_later(other, capture.sensor)
     best = min(clearness, key=clearness.__getitem__, default=None)
     if best is None or clearness[best] >= CLEARLY:
         return
-    how = "better than" if clearness[best] < -CLEARLY else "as well as"
+    how = "better than" if middle.misfit_by_block(p, best).sum() < here.sum() else "as well as"
     raise Refusal(
         f"the mask does not explain the capture: {best} it explains it {how} where the fit puts it; needed: the mask that took this "
         "capture, turned as it was and within 2 px, and a scene with detail and motion"
@@ -271,6 +285,17 @@ def _elsewhere(tile: tuple[int, ...]) -> list[_Elsewhere]:
     far = np.random.default_rng(0).integers(0, tile, (FAR_AWAY, 2)).tolist()
     rolls = {(down % rows, right % columns): _Elsewhere((), down, right) for down, right in (*far, *reversed(around))}
     return [one for at, one in rolls.items() if at != (0, 0)]
+
+
+def _is_later(elsewhere: _Elsewhere, sensor: Sensor) -> bool:
+    """Whether a mask moved so is about the same mask some frames earlier or later; then it need only not explain the capture better."""
+    code = np.asarray(sensor.code, np.float32).reshape(-1, *sensor.code.shape[-2:])
+    if elsewhere.flipped or max(abs(elsewhere.down), abs(elsewhere.right)) > max(NEAR_BY):
+        return False
+    moved = np.roll(code, (int(elsewhere.down), int(elsewhere.right)), (-2, -1))
+    unlike = SAME * np.abs(moved - code).mean()
+    later = range(1, min(len(code) // 2, LATEST) + 1)
+    return any(min(np.abs(a[k:] - b[:-k]).mean() for a, b in ((moved, code), (code, moved))) < unlike for k in later)
 
 
 class _Middle:
@@ -392,6 +417,11 @@ def _maximise(middle: _Middle, p: Position, names: list[str]) -> tuple[Position,
         if (np.abs(tried - at) < CLOSE_ENOUGH * error).all():
             break
     return p | _named(names, at), _named(names, error)
+
+
+def _apart(value: float, inner: float, error: float) -> float:
+    """By how much the middle of the frame differs from all of it beyond noise, as a standard error of what the model lacks."""
+    return max(0.0, abs(value - inner) - 2 * error)
 
 
 def _likelier(middle: _Middle, p: Position, other: Position, names: list[str]) -> bool:

@@ -135,6 +135,16 @@ def test_under_noise_the_right_mask_is_told_from_a_wrong_one():
         register(Capture(capture.images, wrong, {}))
 
 
+def test_a_mask_that_moves_evenly_is_found_within_its_errors():
+    """Moved along its way it shows the same scene a frame later, which is no reason to refuse it."""
+    one = codes.make(f"bernoulli:frames=1,tile=[{H},{W + 6}],seed=3")[0]
+    mask = np.stack([one[:, t : t + W] for t in range(6)])
+    capture, _ = taken_with(sensors.make("coded-pixel", mask), OFF["shift"], film())
+    found = register(capture)
+    for name in ("down", "right"):
+        assert abs(found.value[name] - OFF["shift"][name]) < 2.5 * found.standard_error[name]
+
+
 def test_a_small_tile_turned_over_is_refused():
     sensor = sensors.make("two-bucket", codes.make("bernoulli:frames=6,tile=[7,5],seed=2"))
     images = sensor.capture(film(), seed=1).images
