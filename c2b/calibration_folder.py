@@ -37,7 +37,7 @@ from c2b.captures import plain_stack
 from sensors import spec
 from sensors.calibration import code_registration, mask_flats
 from sensors.calibration.characterisation import Characterisation, Stack, characterise
-from sensors.calibration.stack_moments import StackMoments, stack_moments
+from sensors.calibration.stack_moments import CLIPPED, StackMoments, stack_moments
 from sensors.refusal import Refusal
 
 NAME = "calibration.json"
@@ -89,7 +89,7 @@ def calibrate_folder(folder: str | Path, *, progress: Progress | None = None) ->
     kinds: dict[str, list[tuple[dict[str, Any], Any]]] = {kind: [] for kind in KINDS}
     for entry in progress(entries, len(entries), "calibrate") if progress else entries:
         kinds[entry["kind"]].append((entry, _moments(folder, entry, settings)))
-    notes: dict[str, str] = {}
+    notes = _copies(kinds)
     found = characterise(
         _at_one_temperature(_stacks(kinds["dark"]), kinds, notes),
         *(_stacks(kinds[kind]) for kind in ("flat", "duty")),
@@ -207,7 +207,16 @@ def _moments(folder: Path, entry: Mapping[str, Any], settings: dict[str, Any]) -
     if top is not None and stack.dtype.kind != "f" and (largest := int(stack.max())) > top:
         raise Refusal(f"{path} holds {largest}, beyond a converter of {settings['bits']} bits")
     moments = stack_moments(stack, top=top, name=str(path))
+    if entry["kind"] == "strobe" and top is not None and (stack[:, 0] >= top).mean() > CLIPPED:
+        raise Refusal(f"{path} is saturated; take the strobes with less light")
     return (np.asarray(stack[:, 0], np.float64), path) if entry["kind"] == "strobe" else moments
+
+
+def _copies(kinds: Mapping[str, list[tuple[dict[str, Any], Any]]]) -> dict[str, str]:
+    """A note on files in which frames repeat others."""
+    every = [(entry["file"], moments) for items in kinds.values() for entry, moments in items if isinstance(moments, StackMoments)]
+    found = [f"{name} ({one.copies} of {one.frames + one.copies})" for name, one in every if one.copies]
+    return {"frames that are copies": f"left out: {', '.join(found)}"} if found else {}
 
 
 def _stacks(items: Iterable[tuple[dict[str, Any], StackMoments]]) -> list[Stack]:
@@ -278,6 +287,9 @@ def _masks(
     if not items:
         return
     by_mask = {entry["mask"]: moments for entry, moments in items}
+    if len(by_mask) < len(items):
+        found.missing["masks"] = "a mask-flat is named twice; each mask and white need one"
+        return
     numbers = sorted(each for each in by_mask if each != "white")
     if "white" not in by_mask or numbers != list(range(len(numbers))):
         found.missing["masks"] = "needs mask-flats numbered 0, 1, ... and one with mask white"

@@ -24,12 +24,17 @@ shift of least y . u is looked up to half a pixel, then steps are taken in the m
 rotation and scale move the mask more. Eliminating the scene from a separable problem is variable projection (Golub and Pereyra, SIAM
 J. Numer. Anal. 10, 1973). Standard errors are those of the sandwich H^-1 (sum of g g^T over blocks) H^-1, which holds for scenes
 that are not Gaussian, too.
+
+A likelihood always has a maximum, also for a mask that never took the capture. What was found stands only where the same mask lying
+elsewhere, near and far, explains the capture worse each time: y . u is compared block by block. (Some things no capture tells: a mask
+run backwards explains the scene run backwards, and one that moves evenly, shifted along its way, the scene some frames later.)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import cycle, product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +87,24 @@ MOST_STEPS = 12
 
 #: The information is taken anew where the logarithm of the misfit has changed by so much.
 OTHER_MISFIT = 0.1
+
+#: Side of the middle in which the mask is compared with itself elsewhere.
+VERDICT_SIDE = 128
+
+#: Pixels by which it is rolled in each of the eight directions, and how many times at random besides.
+NEAR_BY, FAR_AWAY = (1, 2, 3), 12
+
+#: A tile of up to so many pixels is tried all over, by half pixels and turned over, since little of it may look right by chance.
+SMALL_TILE = 40
+
+#: Part of the difference of two masks below which they are about the same, and frames by which these may be apart.
+SAME, LATEST = 0.2, 8
+
+#: Pixels by which a mask that moves evenly may be taken for itself a little earlier, under motion that is no smooth scene's.
+ALONG_ITS_WAY = 0.03
+
+#: Standard errors by which any of them has to explain the capture worse.
+CLEARLY = 4.0
 
 #: Steps end when each is below this part of its standard error.
 CLOSE_ENOUGH = 0.1
@@ -138,7 +161,8 @@ def register(capture: Capture, *, reach: int = 2, exposures: int = 2) -> MaskReg
     Raises
     ------
     Refusal
-        If the code is the same for all pixels, or the capture holds no light.
+        If the code is the same for all pixels, the capture holds no light, or the mask does not explain it: it belongs to another
+        capture, is turned over, or lies further off than the search reaches.
     """
     sensor = capture.sensor
     if max(sensor.tile) == 1:
@@ -149,16 +173,26 @@ def register(capture: Capture, *, reach: int = 2, exposures: int = 2) -> MaskReg
     p = on_paper = {name: parameter.nominal for name, parameter in PARAMETERS.items()}
     looked_at = capture[:exposures]
     p = p | _coarse_shift(_Middle(looked_at, COARSE_SIDE), p, reach)
+    inner = []
     for side in SIDES[: 1 + sum(side < max(capture.images.shape[2:4]) for side in SIDES)]:
         p, errors = _maximise(_Middle(looked_at, side), p, names)
+        inner.append((p, errors))
     untold = tuple(name for name in names if errors[name] > PARAMETERS[name].plausible / 2)
-    if any(p[name] != PARAMETERS[name].nominal for name in untold):
+    told = [name for name in names if name not in untold]
+    if told and any(p[name] != PARAMETERS[name].nominal for name in untold):
         p = p | {name: PARAMETERS[name].nominal for name in untold}
-        p, errors = _maximise(_Middle(looked_at, SIDES[-1]), p, [name for name in names if name not in untold])
-    told_apart = any(abs(p[name] - on_paper[name]) > error for name, error in errors.items())
-    if not (told_apart and _likelier(_Middle(looked_at, SIDES[-1]), on_paper, p, names)):
-        errors = {name: float(np.hypot(error, p[name] - on_paper[name])) for name, error in errors.items()}
-        p = on_paper
+        p, errors = _maximise(_Middle(looked_at, SIDES[-1]), p, told)
+    whole = on_paper | {name: float(round(p[name])) for name in ("down", "right")}
+    told_apart = any(abs(p[name] - whole[name]) > error for name, error in errors.items())
+    if not (told_apart and _likelier(_Middle(looked_at, SIDES[-1]), whole, p, names)):
+        errors = {name: float(np.hypot(error, p[name] - whole[name])) for name, error in errors.items()}
+        p = whole
+    if any(_is_later(other, sensor) for other in _elsewhere(sensor.code.shape[-2:])):
+        at_the_border = np.rad2deg(ALONG_ITS_WAY / (max(capture.images.shape[2:4]) / 2))
+        floors = {"down": ALONG_ITS_WAY, "right": ALONG_ITS_WAY, "rotation": float(at_the_border)}
+        errors = {name: float(np.hypot(error, floors.get(name, 0.0))) for name, error in errors.items()}
+    errors = {name: max(error, *(_apart(p[name], q[name], e[name]) for q, e in inner)) for name, error in errors.items()}
+    _refuse_a_mask_that_explains_nothing(looked_at, p)
     record = {**capture.record, "mask_registration": {name: [p[name], error] for name, error in errors.items()}}
     corrected = with_mask(sensor, capture.images.shape[2:4], p)
     return MaskRegistration(Capture(capture.images, corrected, record), p, errors, untold)
@@ -199,6 +233,71 @@ def with_mask(sensor: Sensor, shape: tuple[int, ...], p: Position, middle: tuple
     return replace(sensor, code=np.roll(mask, phase, (-2, -1)), cell=1)
 
 
+def _refuse_a_mask_that_explains_nothing(capture: Capture, p: Position) -> None:
+    """Compare the mask at p with itself elsewhere, which should explain the capture clearly worse each time."""
+    middle = _Middle(capture, VERDICT_SIDE)
+    here = middle.misfit_by_block(p)
+    clearness = {}
+    for other in _elsewhere(capture.sensor.code.shape[-2:]):
+        there = middle.misfit_by_block(p, other)
+        if np.array_equal(there, here):
+            continue  # it is the same mask
+        worse = (there - here) / np.maximum(np.abs(there) + np.abs(here), np.finfo(float).tiny)  # each block has one vote
+        clear = float(worse.mean() / max(worse.std(ddof=1), 1e-3) * np.sqrt(worse.size)) if worse.size > 1 else 0.0
+        clearness[other] = clear + 2 * CLEARLY * _is_later(other, capture.sensor)
+    best = min(clearness, key=clearness.__getitem__, default=None)
+    if best is None or clearness[best] >= CLEARLY:
+        return
+    how = "better than" if middle.misfit_by_block(p, best).sum() < here.sum() else "as well as"
+    raise Refusal(
+        f"the mask does not explain the capture: {best} it explains it {how} where the fit puts it; needed: the mask that took this "
+        "capture, turned as it was and within 2 px, and a scene with detail and motion"
+    )
+
+
+class _Elsewhere(NamedTuple):
+    """A mask turned over and moved, in values of the code."""
+
+    flipped: tuple[int, ...] = ()  # axes of the code
+    down: float = 0.0
+    right: float = 0.0
+
+    def __str__(self) -> str:
+        turned = {(): "", (-2,): "upside down and ", (-1,): "mirrored and ", (-2, -1): "turned by 180 degrees and "}[self.flipped]
+        return f"{turned}moved by {self.down:+g} rows and {self.right:+g} columns"
+
+    def move(self, sensor: Sensor, p: Position) -> tuple[Sensor, Position]:
+        """The sensor with this mask, and where it lies: whole steps roll the code, the rest shifts it."""
+        code = np.roll(np.flip(sensor.code, self.flipped), (int(self.down), int(self.right)), (-2, -1))
+        rest = {"down": self.down % 1 * sensor.cell, "right": self.right % 1 * sensor.cell}
+        return replace(sensor, code=code), p | {name: p[name] + by for name, by in rest.items()}
+
+
+def _elsewhere(tile: tuple[int, ...]) -> list[_Elsewhere]:
+    """Where else a mask of this tile may lie; no two are the same."""
+    rows, columns = tile
+    if rows * columns <= SMALL_TILE:
+        halves = [_Elsewhere((), i / 2, j / 2) for i, j in product(range(2 * rows), range(2 * columns))]
+        turned = [_Elsewhere(axes, i, j) for axes in ((-2,), (-1,), (-2, -1)) for i, j in product(range(rows), range(columns))]
+        apart = [one for one in halves if max(min(one.down, rows - one.down), min(one.right, columns - one.right)) >= 1]
+        return apart + turned
+    around = [(k * i, k * j) for k in NEAR_BY for i, j in product((-1, 0, 1), repeat=2)]
+    far = np.random.default_rng(0).integers(0, tile, (FAR_AWAY, 2)).tolist()
+    rolls = {(down % rows, right % columns): _Elsewhere((), down, right) for down, right in (*far, *reversed(around))}
+    return [one for at, one in rolls.items() if at != (0, 0)]
+
+
+def _is_later(elsewhere: _Elsewhere, sensor: Sensor) -> bool:
+    """Whether a mask moved so is about the same mask some frames earlier or later; then it need only not explain the capture better."""
+    code = np.asarray(sensor.code, np.float32).reshape(-1, *sensor.code.shape[-2:])
+    if elsewhere.flipped or max(abs(elsewhere.down), abs(elsewhere.right)) > max(NEAR_BY):
+        return False
+    moved = np.roll(code, (int(elsewhere.down), int(elsewhere.right)), (-2, -1))
+    unlike = SAME * np.abs(moved - code).mean()
+    later = range(1, min(len(code) // 2, LATEST) + 1)
+    return any(min(np.abs(a[k:] - b[:-k]).mean() for a, b in ((moved, code), (code, moved))) < unlike for k in later)
+
+
 class _Middle:
     """The middle of some exposures, as mono planes, and what the likelihood asks of them."""
 
@@ -217,6 +316,11 @@ class _Middle:
     def misfit(self, p: Position) -> float:
         """y . C^-1 y."""
         return sum(float(np.vdot(y, self._explain(y, v, s)[0])) for (y, v), s in zip(self._data, self._sensors(p), strict=True))
+
+    def misfit_by_block(self, p: Position, elsewhere: _Elsewhere | None = None) -> NDArray[np.float64]:
+        """y . C^-1 y by blocks, under the mask at p, or where it lies elsewhere."""
+        each = zip(self._data, self._sensors(p, elsewhere), strict=True)
+        return np.concatenate([_blocks(y * self._explain(y, v, s)[0]) for (y, v), s in each])
 
     def score(self, p: Position, names: list[str]) -> tuple[float, NDArray, NDArray]:
         """y . C^-1 y, and both terms of the score by blocks, (P, blocks), for s = 1."""
@@ -253,9 +357,10 @@ class _Middle:
         width = np.float32(high - low)
         return [(expose_timeline(x, b) - expose_timeline(x, a)) / width for x, (a, b) in zip(videos, cycle(ends))]
 
-    def _sensors(self, p: Position) -> list[Sensor]:
+    def _sensors(self, p: Position, elsewhere: _Elsewhere | None = None) -> list[Sensor]:
         """Of each of the data, under the mask at p."""
-        moved = with_mask(self._sensor, self._shape, p, self._centre)
+        sensor, p = elsewhere.move(self._sensor, p) if elsewhere else (self._sensor, p)
+        moved = with_mask(sensor, self._shape, p, self._centre)
         each = [moved.at(n) for n in range(len(self._apart))] if moved.local else [moved]
         if moved.colour in PATTERNS:
             return [phase for one in each for phase in one.phases]
@@ -312,6 +417,11 @@ def _maximise(middle: _Middle, p: Position, names: list[str]) -> tuple[Position,
         if (np.abs(tried - at) < CLOSE_ENOUGH * error).all():
             break
     return p | _named(names, at), _named(names, error)
+
+
+def _apart(value: float, inner: float, error: float) -> float:
+    """By how much the middle of the frame differs from all of it beyond noise, as a standard error of what the model lacks."""
+    return max(0.0, abs(value - inner) - 2 * error)
 
 
 def _likelier(middle: _Middle, p: Position, other: Position, names: list[str]) -> bool:

@@ -109,6 +109,62 @@ def test_the_standard_errors_are_of_the_size_of_the_errors():
     assert 0.1 < np.sqrt(np.mean(np.square(z))) < 6
 
 
+@pytest.mark.parametrize(
+    ("kind", "other"),
+    [
+        ("coded-pixel", lambda mask: np.roll(mask, 3, -1)),
+        ("coded-pixel", lambda mask: codes.make(f"bernoulli:frames=6,tile=[{H},{W}],seed=9")),
+        ("coded-pixel", lambda mask: mask[:, ::-1]),
+        ("two-bucket", lambda mask: mask[:, :, ::-1]),
+    ],
+    ids=["rolled by 3", "another", "upside down", "mirrored"],
+)
+def test_a_mask_that_does_not_explain_the_capture_is_refused(other, kind):
+    images = sensors.make(kind, MASK).capture(film(), seed=1).images
+    with pytest.raises(Refusal, match="the mask does not explain the capture") as why:
+        register(Capture(images, sensors.make(kind, np.ascontiguousarray(other(MASK))), {}))
+    assert "\n" not in str(why.value)
+
+
+def test_under_noise_the_right_mask_is_told_from_a_wrong_one():
+    sensor = sensors.make("coded-pixel", MASK, readout=Readout(white=20, read_noise=12))
+    capture, _ = taken_with(sensor, OFF["shift"], film())
+    assert register(capture).value["down"] == pytest.approx(0.5, abs=0.1)
+    wrong = sensors.make("coded-pixel", np.ascontiguousarray(MASK[:, ::-1]), readout=sensor.readout)
+    with pytest.raises(Refusal, match="the mask does not explain the capture"):
+        register(Capture(capture.images, wrong, {}))
+
+
+def test_a_mask_that_moves_evenly_is_found_within_its_errors():
+    """Moved along its way it shows the same scene a frame later, which is no reason to refuse it."""
+    one = codes.make(f"bernoulli:frames=1,tile=[{H},{W + 6}],seed=3")[0]
+    mask = np.stack([one[:, t : t + W] for t in range(6)])
+    capture, _ = taken_with(sensors.make("coded-pixel", mask), OFF["shift"], film())
+    found = register(capture)
+    for name in ("down", "right"):
+        assert abs(found.value[name] - OFF["shift"][name]) < 2.5 * found.standard_error[name]
+
+
+def test_a_small_tile_turned_over_is_refused():
+    sensor = sensors.make("two-bucket", codes.make("bernoulli:frames=6,tile=[7,5],seed=2"))
+    images = sensor.capture(film(), seed=1).images
+    with pytest.raises(Refusal, match="the mask does not explain the capture"):
+        register(Capture(images, sensors.make("two-bucket", np.ascontiguousarray(sensor.code[:, ::-1])), {}))
+
+
+def test_whole_pixels_are_found_as_such():
+    wide = codes.make(f"bernoulli:frames=6,tile=[{H + 6},{W + 6}],seed=4")
+    images = sensors.make("coded-pixel", wide, origin=(3, 3)).capture(film(), seed=1).images
+    found = register(Capture(images, sensors.make("coded-pixel", wide, origin=(4, 1)), {}))
+    assert found.value == ON_PAPER | {"down": 1, "right": -2}
+
+
+def test_a_scene_without_detail_tells_nothing_of_an_impulse_tile():
+    sensor = sensors.make("coded-pixel", codes.make("impulse:tile=[2,3]"))
+    with pytest.raises(Refusal, match="does not explain the capture|nothing tells"):
+        register(sensor.capture(np.full((6, H, W), 0.5), seed=1))
+
+
 @pytest.mark.parametrize("kind", ["coded-pixel", "two-bucket"])
 @pytest.mark.parametrize("name", ["closed", "blur"])
 def test_the_score_is_the_slope_of_the_likelihood(name, kind):
@@ -157,6 +213,16 @@ def test_the_command_line_says_what_it_found(tmp_path, capsys):
     assert main(["reconstruct", str(path), str(video), "--method", "tikhonov", "--calibrate-mask"]) == 0
     assert capsys.readouterr().out.startswith("mask: +0.50")
     assert "mask_registration" in open_recording(video).record
+
+
+def test_the_command_line_refuses_a_mask_that_does_not_belong(tmp_path, capsys):
+    sensor = sensors.make("coded-pixel", MASK)
+    capture = sensor.capture(film(), seed=1)
+    path, video = tmp_path / "c.c2b.ome.tif", tmp_path / "v.npy"
+    format_of(path).write(path, sensors.make("coded-pixel", np.roll(MASK, 3, -1)), capture.images, 1, capture.record)
+    assert main(["reconstruct", str(path), str(video), "--method", "tikhonov", "--calibrate-mask"]) == 2
+    said = capsys.readouterr()
+    assert "does not explain the capture" in said.err and said.err.count("\n") == 1 and not said.out and not video.exists()
 
 
 def test_one_code_for_all_pixels_cannot_be_off():

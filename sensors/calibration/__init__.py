@@ -3,6 +3,7 @@
 In the order in which one measures::
 
     stack_moments.py        a stack of like frames: mean and temporal variance of every pixel
+    plausibility.py         what was mistaken on the bench, or is not as the formulas assume
     estimate.py             a value with its interval, by leaving out groups of rows
     dark_frames.py          black level, dark current, read noise, row noise
     photon_transfer.py      gain from the variance of flats, full well from its roll-off

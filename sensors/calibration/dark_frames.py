@@ -12,14 +12,17 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
-from sensors.calibration.estimate import replicates
+from sensors.calibration.estimate import half_width, replicates
 from sensors.calibration.stack_moments import StackMoments
 
-#: Variance of rounding to whole DN.
+#: Variance of rounding to whole steps.
 ROUNDING = 1 / 12
-#: DN^2 of dark variance below which rounding hides the read noise (EMVA 1288 release 4.0, section 6.6).
+#: Squared steps of dark variance below which rounding hides the read noise (EMVA 1288 release 4.0, section 6.6).
 ROUNDING_FLOOR = 0.24
+#: And below which steps of different width cannot be taken for one.
+SPANNED = 4.0
 
 
 def black_level_and_slope(
@@ -36,6 +39,39 @@ def black_level_and_slope(
     centred = times - times.mean()
     slope = means @ centred / (centred @ centred)
     return means.mean(-1) - slope * times.mean(), slope
+
+
+def drift(seconds: Sequence[float], darks: Sequence[StackMoments], good: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """By how many DN (B,) the black level moved, between frames and between darks: what noise within the frames does not explain."""
+    within = np.stack([stdtrit(max(dark.frames - 1, 1), 0.975) * dark.unsteady for dark in darks]).max(0)
+    means = np.stack([replicates(dark.mean, good) for dark in darks], axis=-1)
+    black, slope = black_level_and_slope(seconds, darks, good)
+    line = black[..., None] + (0.0 if slope is None else slope[..., None] * np.asarray(seconds, np.float64))
+    return within + np.maximum(np.abs(means - line)[0] - 2 * half_width(means - line), 0).max(-1)
+
+
+def rounding_bias(
+    variance: NDArray[np.float64], spread: NDArray[np.float64], step: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """By how much rounding to whole steps may falsify a mean, in DN, and a variance that is freed of `ROUNDING`, in DN^2.
+
+    Sheppard's correction holds for noise of half a step and more; below, what is left depends on where the mean lies between two
+    steps. With f = exp(-2 pi^2 (variance + spread) / step^2) it is f step / pi and f (step^2 / pi^2 + 4 variance) at most (B. Widrow,
+    I. Kollar, "Quantization Noise", 2008, ch. 5); below `ROUNDING_FLOOR`, where the variance is not known itself, half a step.
+
+    Parameters
+    ----------
+    variance : ndarray, (B,)
+        Temporal, without that of rounding, DN^2.
+    spread : ndarray, (B,)
+        Variance of the means of the pixels, which lie between the steps here and there.
+    step : ndarray, (B,)
+        DN.
+    """
+    safe = np.where(step > 0, step, 1.0)
+    left = np.where(step > 0, np.exp(-2 * np.pi**2 * (np.maximum(variance, 0) + np.maximum(spread, 0)) / safe**2), 0)
+    hidden = variance + ROUNDING * step**2 < ROUNDING_FLOOR * step**2
+    return np.where(hidden, step / 2, left * step / np.pi), left * (step**2 / np.pi**2 + 4 * np.maximum(variance, 0))
 
 
 def dark_variance(

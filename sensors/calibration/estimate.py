@@ -19,6 +19,9 @@ from scipy.special import stdtrit
 
 #: Groups of rows; more would sharpen the interval itself by little.
 GROUPS = 32
+#: Half intervals outside its limits from which on a number is a contradiction rather than noise.
+_CERTAINLY = 2.0
+_ROUNDED = 1e-9
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,15 @@ class Estimate:
         All of one shape; the 95 % interval reaches from low to high.
     source : str
         How it was measured.
+    trouble : str
+        Why it is no number after all.
     """
 
     value: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     source: str
+    trouble: str = ""
 
     def document(self) -> dict[str, Any]:
         """As it stands in a sensor file."""
@@ -46,7 +52,7 @@ class Estimate:
     @property
     def finite(self) -> bool:
         """Whether value and interval are numbers at all."""
-        return all(bool(np.isfinite(each).all()) for each in (self.value, self.low, self.high))
+        return not self.trouble and all(bool(np.isfinite(each).all()) for each in (self.value, self.low, self.high))
 
     def covers(self, truth: ArrayLike) -> NDArray[np.bool_]:
         """Whether the interval holds the true value, for each number."""
@@ -74,7 +80,13 @@ def replicates(image: ArrayLike, good: NDArray[np.bool_] | None = None) -> NDArr
 
 
 def estimate(
-    values: NDArray[np.float64], source: str, *, root: bool = False, least: float = -np.inf, most: float = np.inf
+    values: NDArray[np.float64],
+    source: str,
+    *,
+    root: bool = False,
+    least: float = -np.inf,
+    most: float = np.inf,
+    beyond: float | NDArray[np.float64] = 0.0,
 ) -> Estimate:
     """The number of all rows, with the interval that the replicates give.
 
@@ -85,12 +97,17 @@ def estimate(
     source : str
         How it was measured.
     least, most : float
-        Limits that the number has by its nature.
+        Limits that the number has by its nature. Data that lie certainly outside contradict the model; then there is no number.
+    beyond : float or ndarray
+        What the number may be off besides, by causes that all rows have in common; of the square with ``root``.
     """
-    half = half_width(values)
-    ends = [np.clip(values[0] + sign * half, 0 if root else least, most) for sign in (0, -1, 1)]
+    half, least = half_width(values) + beyond, 0 if root else least
+    ends = [np.clip(values[0] + sign * half, least, most) for sign in (0, -1, 1)]
     value, low, high = (np.sqrt(end) for end in ends) if root else ends
-    return Estimate(value, low, high, source)
+    outside = (values[0] + _CERTAINLY * half < least - _ROUNDED) | (values[0] - _CERTAINLY * half > most + _ROUNDED)
+    worst = values[0].flat[int(outside.argmax())]
+    trouble = f"the data contradict it: {'its square' if root else 'it'} would be {worst:.3g}" if outside.any() else ""
+    return Estimate(value, low, high, source, trouble)
 
 
 def half_width(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from sensors.calibration.stack_moments import StackMoments
+from sensors.calibration.stack_moments import CLIPPED, StackMoments
 from sensors.refusal import Refusal
 
 #: Signal of white, in standard deviations of its mean, below which a pixel's mask is not known.
@@ -27,8 +27,9 @@ def grey_masks(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The masks (T, H, W), and half of the 95 % interval of each of their values.
 
-    Values may leave [0, 1] by their noise. A pixel that white does not light is 0, its interval infinite. Intervals are infinite
-    also where a stack has one frame, whose noise is unknown.
+    Values may leave [0, 1] by their noise. A pixel that white does not light, or saturates, is 0, its interval infinite. Intervals are
+    infinite also where a stack has one frame, whose noise is unknown. By as much as the light changes between frames, it may have
+    changed between stacks.
 
     Raises
     ------
@@ -37,22 +38,30 @@ def grey_masks(
     """
     if not masks:
         raise Refusal("there is no mask among the captures")
-    if white.pinned[bucket] > 0:
+    if white.clipped(np.ones_like(white.pinned, bool))[bucket] > CLIPPED:
         raise Refusal("the white of the masks is saturated; take all of them with less light")
     ground, span = dark.mean[bucket], white.mean[bucket] - dark.mean[bucket]
     noise_white, noise_dark = (_of_mean(stack, bucket) for stack in (white, dark))
-    seen = span > _SEEN * np.sqrt(np.nan_to_num(noise_white + noise_dark))
+    seen = (span > _SEEN * np.sqrt(np.nan_to_num(noise_white + noise_dark))) & (white.pinned[bucket] == 0)
     if not seen.any():
         raise Refusal("the white of the masks is no brighter than the dark")
     safe = np.where(seen, span, 1.0)
+    lamp = max(_unsteady(stack, ground, bucket) for stack in (white, *masks))
     values, errors = [], []
     for stack in masks:
         value = (stack.mean[bucket] - ground) / safe
         # D stands in numerator and denominator
         variance = _of_mean(stack, bucket) + value**2 * noise_white + (1 - value) ** 2 * noise_dark
+        variance += (value * span * lamp) ** 2
         values.append(np.where(seen, value, 0))
         errors.append(np.where(seen & np.isfinite(variance), ndtri(0.975) * np.sqrt(variance) / safe, np.inf))
     return np.stack(values).astype(np.float32), np.stack(errors).astype(np.float32)
+
+
+def _unsteady(stack: StackMoments, ground: NDArray[np.float64], bucket: int) -> float:
+    """How much the lamp changes from frame to frame, relative; about as much it may have changed from stack to stack."""
+    light = float((stack.mean[bucket] - ground).mean())
+    return float(stack.unsteady[bucket]) / light if light > 0 else 0.0
 
 
 def _of_mean(stack: StackMoments, bucket: int) -> NDArray[np.float64]:

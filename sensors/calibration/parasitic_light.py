@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensors.calibration.estimate import GROUPS, replicates
-from sensors.calibration.stack_moments import StackMoments
+from sensors.calibration.stack_moments import CLIPPED, StackMoments
 from sensors.refusal import Refusal
 
 
@@ -52,7 +52,7 @@ def parasitic_sensitivity(
     """
     if not (exposure > 0 and readout > 0):
         raise Refusal("parasitic light needs the exposure and the readout time in seconds, both positive")
-    if (lit.pinned > 0).any():
+    if (lit.clipped(good) > CLIPPED).any():
         raise Refusal("the capture for parasitic light is saturated; take it with less light")
     light = lit.mean - dark.mean
     if flat is not None:

@@ -21,15 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensors.calibration.estimate import half_width, replicates
-from sensors.calibration.stack_moments import StackMoments
+from sensors.calibration.stack_moments import CLIPPED, StackMoments
 
 #: Part of saturation up to which the line is fitted.
 LINEAR_PART = 0.7
 #: Shot noise left, relative to that of an unlimited bucket, below which the bucket is full.
 _COLLAPSED = 0.01
-#: Part of the samples at an end of the converter from which on mean and variance of a flat mislead.
-_PINNED = 1e-3
-#: A bend of the line, relative at its end, that is no photon transfer any more.
+#: Part of the largest variance that is as large.
+_ABOUT = 0.9
+#: A bend of the line, relative at its end, that is no photon transfer any more; or a gain so much another where it may miss the dark.
 _BENT = 0.1
 
 
@@ -53,6 +53,8 @@ class PhotonTransfer:
         Which level fills the bucket; -1 if none does.
     pinned : ndarray of bool, (levels, B)
         The points where the converter ends.
+    beyond : ndarray, (B,)
+        By how much the gain would be another if the line might bend or miss the dark, beyond noise.
     """
 
     signal: NDArray[np.float64]
@@ -63,17 +65,22 @@ class PhotonTransfer:
     trouble: tuple[str, ...]
     full: NDArray[np.int64]
     pinned: NDArray[np.bool_]
+    beyond: NDArray[np.float64]
 
 
 def photon_transfer(
-    dark: StackMoments, flats: Sequence[StackMoments], good: NDArray[np.bool_], *, room: NDArray[np.float64] | None = None
+    darks: Sequence[StackMoments],
+    flats: Sequence[StackMoments],
+    good: NDArray[np.bool_],
+    *,
+    room: NDArray[np.float64] | None = None,
 ) -> PhotonTransfer:
     """The photon-transfer curve of stacks of flats.
 
     Parameters
     ----------
-    dark : StackMoments
-        Of about the same exposure time.
+    darks : sequence of StackMoments
+        For each flat, of about its exposure time.
     flats : sequence of StackMoments
         One per level, of at least two frames each.
     good : ndarray of bool, (B, H, W)
@@ -81,32 +88,37 @@ def photon_transfer(
     room : ndarray, (B,), optional
         DN from black to the largest code of the converter.
     """
-    signal = np.stack([replicates(flat.mean - dark.mean, good) for flat in flats], axis=1)
-    variance = np.stack([replicates(flat.variance - dark.variance, good) for flat in flats], axis=1)
-    pinned = np.stack([flat.pinned for flat in flats]) > _PINNED
+    pairs = [*zip(flats, darks, strict=True)]
+    signal = np.stack([replicates(flat.mean - dark.mean, good) for flat, dark in pairs], axis=1)
+    variance = np.stack([replicates(flat.variance - dark.variance, good) for flat, dark in pairs], axis=1)
+    pinned = np.stack([flat.clipped(good) for flat in flats]) > CLIPPED
     order = np.argsort(signal[0], axis=0)
     signal, variance = (np.take_along_axis(each, order[None], 1) for each in (signal, variance))
     pinned = np.take_along_axis(pinned, order, 0)
-    saturation = np.take_along_axis(signal[0], variance[0].argmax(0)[None], 0)[0]
+    peak = _peak(variance[0])
+    saturation = np.take_along_axis(signal[0], peak[None], 0)[0]
     saturation = saturation if room is None else np.minimum(saturation, room)
     fitted = (signal[0] <= LINEAR_PART * saturation) & ~pinned
-    peak = np.arange(len(flats))[:, None] == variance[0].argmax(0)
-    fitted |= peak & ~pinned & (fitted.sum(0) == 0)  # a single level that is dim enough has nothing dimmer beside it
+    at_peak = np.arange(len(flats))[:, None] == peak
+    fitted |= at_peak & ~pinned & (fitted.sum(0) == 0)  # a single level that is dim enough has nothing dimmer beside it
     use = fitted.astype(np.float64)
     squares = (use * signal**2).sum(1)
     with np.errstate(divide="ignore", invalid="ignore"):
         gain = (use * signal * variance).sum(1) / squares
-    trouble = tuple(_trouble(signal[..., b], variance[..., b], use[:, b], gain[:, b]) for b in range(gain.shape[1]))
+    others = [_other_lines(signal[..., b], variance[..., b], use[:, b]) for b in range(gain.shape[1])]
+    told = [_trouble(signal[0, :, b], use[:, b], gain[:, b], *others[b]) for b in range(gain.shape[1])]
+    trouble, beyond = tuple(why for why, _ in told), np.array([by for _, by in told])
     gain = np.where([bool(why) for why in trouble], np.nan, gain)
     return PhotonTransfer(
         signal=signal,
         variance=variance,
-        dark_variance=replicates(dark.variance, good)[0],
+        dark_variance=replicates(darks[0].variance, good)[0],
         fitted=fitted,
         gain=gain,
         trouble=trouble,
         full=_full(signal[0], variance[0], gain[0], pinned),
         pinned=pinned,
+        beyond=beyond,
     )
 
 
@@ -123,22 +135,33 @@ def full_well(curve: PhotonTransfer, dark_offset: NDArray[np.float64]) -> NDArra
     return np.where(curve.full >= 0, plateau / curve.gain, np.nan)
 
 
-def _trouble(signal: NDArray, variance: NDArray, use: NDArray, gain: NDArray) -> str:
-    """Why a bucket's gain (R,) cannot be had from its points (R, levels)."""
+def _other_lines(signal: NDArray, variance: NDArray, use: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Of the points (R, levels) of a bucket: gain and bend of v = K s + c s^2, and the gain of v = K s + d, each (R,)."""
+    if use.sum() < 3:
+        return (np.full(len(signal), np.nan),) * 3
+    s1, s2, s3, s4 = ((use * signal**n).sum(1) for n in (1, 2, 3, 4))
+    v, sv, ssv = ((use * signal**n * variance).sum(1) for n in (0, 1, 2))
+    determinant = s2 * s4 - s3**2
+    shifted = (use.sum() * sv - s1 * v) / (use.sum() * s2 - s1**2)
+    return (sv * s4 - ssv * s3) / determinant, (ssv * s2 - sv * s3) / determinant, shifted
+
+
+def _trouble(
+    signal: NDArray, use: NDArray, gain: NDArray, bent: NDArray, bend: NDArray, shifted: NDArray
+) -> tuple[str, float]:
+    """Why a bucket's gain (R,) cannot be had from its points (levels,), or how far other lines give another one."""
     if not use.any():
-        return "every flat is saturated"
+        return "every flat is saturated", 0.0
     if not gain[0] > 2 * half_width(gain):
-        return "the variance of the flats does not rise with their mean: they are all saturated, or too dark"
-    if use.sum() > 2:
-        # v = K s + c s^2, both through the origin
-        s2, s3, s4 = ((use * signal**n).sum(1) for n in (2, 3, 4))
-        sv, ssv = ((use * signal**n * variance).sum(1) for n in (1, 2))
-        determinant = s2 * s4 - s3**2
-        slope, bend = (sv * s4 - ssv * s3) / determinant, (ssv * s2 - sv * s3) / determinant
-        relative = bend * (use * signal[0]).max() / slope
-        if abs(relative[0]) > _BENT and abs(bend[0]) > 2 * half_width(bend):
-            return "the variance does not follow the mean in a straight line: the response is companded or not linear"
-    return ""
+        return "the variance of the flats does not rise with their mean: they are all saturated, or too dark", 0.0
+    if not np.isfinite(bent).all():
+        return "", 0.0
+    if abs(bend[0] * (use * signal).max() / bent[0]) > _BENT and abs(bend[0]) > 2 * half_width(bend):
+        return "the variance does not follow the mean in a straight line: the response is companded or not linear", 0.0
+    beyond = [max(0.0, float(abs(other[0] - gain[0]) - half_width(other - gain))) for other in (bent, shifted)]
+    if beyond[1] > _BENT * gain[0]:
+        return "the line of variance over mean misses the dark: black level or noise of the darks is not that of the flats", 0.0
+    return "", max(beyond)
 
 
 def _full(signal: NDArray, variance: NDArray, gain: NDArray, pinned: NDArray) -> NDArray[np.int64]:
@@ -146,5 +169,10 @@ def _full(signal: NDArray, variance: NDArray, gain: NDArray, pinned: NDArray) ->
     with np.errstate(invalid="ignore"):
         full = (variance < _COLLAPSED * gain * signal) & (signal > 0) & ~pinned
     last = len(full) - 1 - full[::-1].argmax(0)
-    peak = variance.argmax(0)
-    return np.where(full.any(0) & (last > peak), last, -1)
+    return np.where(full.any(0) & (last > _peak(variance)), last, -1)
+
+
+def _peak(variance: NDArray) -> NDArray[np.int64]:
+    """The brightest level (levels, B) of about the largest variance: a variance that is the same all over has no peak at its noise."""
+    high = variance >= _ABOUT * variance.max(0)
+    return len(high) - 1 - high[::-1].argmax(0)

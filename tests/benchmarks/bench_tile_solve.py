@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import sensors
 from c2b import codes
 from recon.tile_solve import solve_each_tile, solve_periodic, tile_matrix
-from tests.benchmarks.interleaved import Ratio, compare
+from tests.benchmarks.interleaved import Ratio, compare, gate
 
 SHAPE = 720, 1278
 RIDGE = 0.01
@@ -20,7 +20,7 @@ def ratios() -> Iterator[Ratio]:
     """One matrix for all tiles, the impulse code, a system per tile."""
     rng = np.random.default_rng(0)
     charge = rng.random((1, *SHAPE), np.float32)
-    yield _periodic("tile solve, periodic: (tiles,9)@(9,9)", "bernoulli:frames=9,tile=3,seed=1", charge, 5)
+    yield _periodic("tile solve, periodic: (tiles,9)@(9,9)", "bernoulli:frames=9,tile=3,seed=1", charge, gate(4, avx512=5))
     yield _periodic("tile solve, impulse: (tiles,9)@(9,9)", "impulse:tile=3", charge, 12)
     yield _per_tile("tile solve, a system per tile: batched LAPACK", charge, rng, 4)
 
