@@ -122,7 +122,7 @@ def test_stopped_in_good_order_a_queue_goes_on_where_it_was(capsys, monkeypatch)
     Path("runs").rename("straight")
     for _ in range(20):
         steps = iter(range(99))
-        monkeypatch.setattr(Stop, "__call__", lambda self, steps=steps: setattr(self, "stopped", next(steps) >= 3) or self.stopped)
+        monkeypatch.setattr(Stop, "__call__", lambda self, steps=steps: setattr(self, "stopped", next(steps) >= 7) or self.stopped)
         assert main(["train", "--queue", "queue.toml"]) == 0
         states = [line.split("|")[2].strip() for line in Path("runs/runs.md").read_text().splitlines()[2:]]
         if states == ["finished", "finished"]:
