@@ -96,7 +96,7 @@ class TrainingQueue:
         A training that cannot be run is left out, with the reason in the table; the others are run.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with alone(self.folder / "runs"):
+        with alone(self.folder / "runs.md", "name another folder in the list"):
             for name, training in self.trainings.items():
                 if stop():
                     break
@@ -213,7 +213,7 @@ def _training(entry: Mapping[str, Any], folder: Path, path: Path) -> tuple[str, 
         raise Refusal(f"{path}: unknown option {min(unknown)!r}; known: {', '.join(sorted(known))}")
     name = entry.get("name")
     if not (isinstance(name, str) and name and "/" not in name and isinstance(entry.get("method"), str)):
-        raise Refusal(f"{path}: each training needs a name (of a file) and a method")
+        raise Refusal(f"{path}: each training needs a name (of a file) and a method; {name or dict(entry)!r} lacks one")
     words: dict[str, Any] = {}
     for key, value in entry.items():
         if key in SEVERAL:

@@ -220,8 +220,8 @@ class Stop:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Hold a lock beside a file, so that no second program writes it.
+def alone(path: Path, instead: str = "give the weights another name") -> Iterator[None]:
+    """Hold a lock beside a file, so that no second program writes it; ``instead`` is what its user may do.
 
     Raises
     ------
@@ -238,7 +238,7 @@ def alone(path: Path) -> Iterator[None]:
             finally:
                 lock.unlink(missing_ok=True)
     except Timeout:
-        raise Refusal(f"{path} is being written by another c2b train; wait for it, or give the weights another name") from None
+        raise Refusal(f"{path} is being written by another c2b train; wait for it, or {instead}") from None
 
 
 def drawn_from(groups: list[list[Sensor]]) -> Sensor | Callable[[np.random.Generator], Sensor]:

@@ -106,7 +106,7 @@ def test_two_files_and_one_line_make_a_method_like_any_other(stencil, capsys):
     capsys.readouterr()
     assert main(["info", "w.safetensors", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["constant outputs"] == "none" and len(told["psnr of frames"]) == 6
+    assert told["constant outputs"] == "none" and len(told["psnr of frames, on a scene of c2b"]) == 6
     assert main(["list", "stencil", "--json"]) == 0
     (rows,) = json.loads(capsys.readouterr().out).values()
     assert {row["setting"]: row["value"] for row in rows}.items() >= {"width": "8", "batch": "4", "steps": "20000"}.items()

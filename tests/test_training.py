@@ -21,7 +21,20 @@ from recon.training.settings import TrainingSettings
 from recon.training.turns import Turns
 from recon.training.validation import Found
 from sensors.refusal import Refusal
-from tests.handmade_learning import KINDS, MASK, SMALL, batches_of, film, method_of, same, sensor_of, shaken, taught, texture
+from tests.handmade_learning import (
+    CODE,
+    KINDS,
+    MASK,
+    SMALL,
+    batches_of,
+    film,
+    method_of,
+    same,
+    sensor_of,
+    shaken,
+    taught,
+    texture,
+)
 
 # On-policy ---
 
@@ -174,8 +187,8 @@ def test_a_longer_run_ends_in_the_same_weights_as_one_that_was_that_long_from_th
         assert not same(short, long)
         assert same(run_of(run, steps=18)[0].fit(film(), sensor, checkpoint=path), long)
         assert run_of(run, steps=18)[0].fit(film(), sensor, checkpoint=path).outcome_.place.step == 18  # nothing is left to do
-    with pytest.raises(Refusal, match="has done 18 steps, 13 of them before the decay; steps=9 is too few"):
-        run_of(run, steps=9)[0].fit(film(), sensor, checkpoint=path)
+    with pytest.raises(Refusal, match="has done 18 steps; steps=17 would throw some away"):
+        run_of(run, steps=17)[0].fit(film(), sensor, checkpoint=path)
     run_of(run, steps=6, decay=1.0)[0].fit(film(), sensor, checkpoint=tmp_path / "cosine.safetensors")
     with pytest.raises(Refusal, match="decays from its first step"):
         run_of(run, steps=7, decay=1.0)[0].fit(film(), sensor, checkpoint=tmp_path / "cosine.safetensors")
@@ -339,6 +352,28 @@ def test_a_constant_output_is_named_and_drawn_anew_and_lives(tmp_path):
     assert rows[0]["worst_output"] == "1 1 1" and rows[0]["worst_output_variance"] < 1e-8
     assert [words for words in said if "drawn anew" in words] == ["constant outputs drawn anew: frame 1, row 1, column 1 of the tile"]
     assert rows[-1]["worst_output_variance"] > 1e-3 and rows[-1]["worst"] > 10
+
+
+def test_a_validation_that_collapses_stops_the_run_before_the_checkpoint(tmp_path):
+    path, figures = tmp_path / "run.checkpoint.safetensors", iter((20.0, 24.0, 13.9))
+    method, sensor = run_of("pair")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("recon.training.validation.Validation.__call__", lambda self, net: Found({"psnr": next(figures)}, []))
+        said = "validation fell from 24.0 to 13.9 dB at step 8; .* holds the last good state; try a lower rate"
+        with pytest.raises(Refusal, match=said):
+            method.fit(film(), sensor, held=film(1), checkpoint=path, report=lambda *news: None)
+    assert weight_file.read(path, "checkpoint")[1]["place"]["step"] == 4
+
+
+def test_several_codes_are_learnt_only_by_a_network_that_is_told_the_code():
+    several = [sensor_of(), sensor_of(code=CODE[::-1])]
+    draw = lambda rng: several[rng.integers(2)]  # noqa: E731
+    words = {**SMALL["unfolding"], "steps": 1, "batch": 1, "crop": 24, "start": "pseudo-inverse"}
+    said = r"differs from it in 33% .* learns one code; train one network for each, or a family: coded=true"
+    with pytest.raises(Refusal, match=said):
+        method_of("unfolding", **words).fit(film(), draw)
+    assert method_of("unfolding", **words, coded=True).fit(film(), draw).outcome_.finished
+    assert method_of("blurred", **SMALL["blurred"], steps=1, batch=1, crop=24).fit(film(), draw).outcome_.finished
 
 
 def test_a_constant_output_that_cannot_be_mended_stops_the_run(tmp_path):

@@ -141,9 +141,10 @@ def _checked(path: Path) -> dict[str, Any]:
     trained = learner.load(path).trained_
     check = check_outputs(learner, trained, scenes.make(CHECK_SCENE.format(frames=len(trained.code)))[0 : len(trained.code)])
     return {
+        **({"card": str(path.with_suffix(".md")), "licence": "for research; see the card"} if path.parent == weight_file.SHIPPED else {}),
         "constant outputs": "; ".join(map(str, check.constant)) or "none",
         "frames far below the others": ", ".join(f"{t} ({check.frames[t]:.1f} dB)" for t in check.worse) or "none",
-        "psnr of frames": [round(one, 1) for one in check.frames],
+        "psnr of frames, on a scene of c2b": [round(one, 1) for one in check.frames],
     }
 
 

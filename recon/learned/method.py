@@ -190,6 +190,7 @@ class Learned(Reconstructor):
         if reason := needs_local(sensor, self.name):
             raise Refusal(reason)
         network, start = self._begun(sensor), self.begins_with(sensor)
+        self._refuse_several_codes(Trained(network, sensor.code, sensor.buckets, start), sensors)
         batches = Batches(settings, list(clips), sensors, start=start, multiple=network.multiple, loss=self.loss)
 
         def keep(average: Any) -> None:
@@ -316,6 +317,15 @@ class Learned(Reconstructor):
         else:
             initialise(network, self.training.initial or self.initial(network), sensor)
         return network.to(device(), memory_format=torch.channels_last)
+
+    def _refuse_several_codes(self, trained: Trained, sensors: Sensor | Callable[[np.random.Generator], Sensor]) -> None:
+        """A Refusal if sensors with codes are drawn that the network cannot tell apart."""
+        from recon.training.batches import SENSORS_COMPARED, first_of
+
+        for seed in range(SENSORS_COMPARED if callable(sensors) else 0):
+            if reason := self.unfit(trained, first_of(sensors, seed)):
+                told = reason.partition(f"; {self.train_others}")[0]
+                raise Refusal(f"{told}; it learns one code; train one network for each, or a family: coded=true")
 
     def _needs_torch(self) -> str:
         return "" if importlib.util.find_spec("torch") else f"{self.name} needs torch; install it with: pip install torch"

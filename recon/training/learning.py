@@ -29,6 +29,9 @@ from sensors.refusal import Refusal
 #: Batches prepared ahead of the one being learnt from.
 AHEAD = 3
 
+#: A run has failed where the validation is so many dB below the best one.
+COLLAPSE = 10.0
+
 #: A constant output is drawn anew so many times.
 MOST_REDRAWN = 3
 
@@ -109,6 +112,7 @@ def learn(
     def validate_and_report(row: dict[str, Any]) -> None:
         found = validate(run.average)
         if "psnr" in found.figures:
+            run.refuse_collapse(found.figures["psnr"])
             run.spent.history.append((run.hours, found.figures["psnr"]))
         row = {**row, **found.figures, "hours": round(run.hours, 4), **dead_channels(network)}
         said = run.mend(found) if row["step"] else ""
@@ -208,6 +212,13 @@ class _Run:
                     if name_of != "step":
                         moment[output.row] = 0
         return f"constant outputs drawn anew: {'; '.join(map(str, dead))}" if dead else ""
+
+    def refuse_collapse(self, psnr: float) -> None:
+        """A Refusal if the validation is far below the best one."""
+        best = max((one for _, one in self.spent.history), default=psnr)
+        if psnr < best - COLLAPSE:
+            fell = f"the validation fell from {best:.1f} to {psnr:.1f} dB at step {self.step}"
+            raise Refusal(f"{fell}{self._kept}; try a lower rate than {self.settings.rate}")
 
     def end_if_out_of_patience(self) -> bool:
         """Begin the decay if the last hour has gained too little; whether it does."""

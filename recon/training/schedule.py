@@ -74,8 +74,9 @@ class Schedule:
         begin = min(step, decays_from)
         if not begin and self.steps > step:
             raise Refusal("the run decays from its first step (decay=1), so it cannot be made longer; begin another with decay=0.3")
-        if self.steps <= begin:
-            raise Refusal(f"the run has done {step:,} steps, {begin:,} of them before the decay; steps={self.steps} is too few for it")
+        if self.steps < step:
+            shorter = f"steps={self.steps} would throw some away; give the weights another name for a shorter run"
+            raise Refusal(f"the run has done {step:,} steps; {shorter}")
         return Schedule(self.settings, self.steps, max(begin, self.decays_from)), begin
 
     def rate(self, step: int) -> float:

@@ -31,8 +31,10 @@ class TrainingSettings:
         Clips in a batch of the usual crop; batches of other crops or lengths have as many as cost the same.
     crop : int
         Side of a clip in pixels, rounded up to the grid of the network.
-    first_crop, first_steps : int
-        Side of the clips in so many first steps; 0 for the usual one.
+    first_crop : int
+        Side of the clips in the first steps; 0 for the usual one.
+    first_steps : int
+        Number of steps with ``first_crop``.
     last_crop : int
         Side of the clips while the rate decays; 0 for the usual one.
     rate : float
