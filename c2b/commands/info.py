@@ -140,8 +140,9 @@ def _checked(path: Path) -> dict[str, Any]:
     learner = kind()
     trained = learner.load(path).trained_
     check = check_outputs(learner, trained, scenes.make(CHECK_SCENE.format(frames=len(trained.code)))[0 : len(trained.code)])
+    card = {"card": str(path.with_suffix(".md")), "licence": "for research; see the card"}
     return {
-        **({"card": str(path.with_suffix(".md")), "licence": "for research; see the card"} if path.parent == weight_file.SHIPPED else {}),
+        **(card if path.parent == weight_file.SHIPPED else {}),
         "constant outputs": "; ".join(map(str, check.constant)) or "none",
         "frames far below the others": ", ".join(f"{t} ({check.frames[t]:.1f} dB)" for t in check.worse) or "none",
         "psnr of frames, on a scene of c2b": [round(one, 1) for one in check.frames],
