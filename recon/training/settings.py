@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sensors.refusal import Refusal
@@ -143,8 +143,7 @@ class TrainingSettings:
 
 def completed(stored: Mapping[str, Any]) -> dict[str, Any]:
     """A key of an earlier version: settings that it does not have yet stand at their default."""
-    defaults = {f.name: _plain(f.default) for f in fields(TrainingSettings) if f.default is not MISSING}
-    return {**{name: value for name, value in defaults.items() if name not in NOT_IN_KEY}, **stored}
+    return {**TrainingSettings().key(), **stored}
 
 
 def _plain(value: Any) -> Any:
