@@ -155,7 +155,8 @@ class Batches:
         return self._kept(self._clips(frames, largest)).draw(place, size, rng)
 
     def _clips_of(self, frames: int, size: tuple[int, int]) -> Clips:
-        return Clips(self.clips, frames, size, photographs=self.settings.photographs, reversal=self.settings.reversal)
+        names = ("photographs", "fastest", "skip", "reversal")
+        return Clips(self.clips, frames, size, **{name: getattr(self.settings, name) for name in names})
 
     def _place(self, step: int) -> int:
         """How many clips the steps before have taken, of one length."""

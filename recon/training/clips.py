@@ -14,21 +14,19 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from recon.training.settings import SLOWEST
 from sensors.kernel import FLAGS
 from sensors.refusal import Refusal
 from sensors.sensor import white_of
 
-#: Speeds in pixels per frame are drawn log-uniformly between these; a share of cameras and objects stands still.
-SLOWEST, FASTEST, STANDING = 0.05, 6.0, 0.25
+#: Share of cameras and objects that stand still; the speeds of the others are log-uniform from `SLOWEST` on.
+STANDING = 0.25
 
 #: Largest rotation (degrees) and zoom (part) per frame.
 TURN, ZOOM = 1.5, 0.01
 
 #: Objects that pass in front of a photograph, at most; corners of an object.
 OBJECTS, CORNERS = 3, (3, 9)
-
-#: Film is run so many times faster at most, by leaving out frames.
-SKIP = 3
 
 #: Contrast and brightness: stored values are multiplied by a factor between these, and clipped.
 GAINS = (0.5, 1.3)
@@ -53,6 +51,10 @@ class Clips:
         Rows and columns of a clip.
     photographs : float
         The share of clips drawn from photographs; all of them where there is no film, none where there is no photograph.
+    fastest : float
+        Largest speed of a photograph or an object in front of it, pixels per frame.
+    skip : int
+        Film is run up to so many times faster, by leaving out frames.
     reversal : bool
         Show clips backwards too.
     colour : bool
@@ -71,6 +73,8 @@ class Clips:
         size: tuple[int, int],
         *,
         photographs: float = 0.5,
+        fastest: float = 6.0,
+        skip: int = 3,
         reversal: bool = True,
         colour: bool = False,
     ) -> None:
@@ -85,6 +89,8 @@ class Clips:
         self.share = share if self.film else 1.0
         self.frames = frames
         self.size = size
+        self.fastest = fastest
+        self.skip = skip
         self.reversal = reversal
         self.colour = colour
 
@@ -106,7 +112,7 @@ class Clips:
 
     def _film(self, rng: np.random.Generator) -> NDArray[np.float32]:
         video = self.film[int(rng.integers(len(self.film)))]
-        skip = int(rng.integers(1, min(SKIP, (len(video) - 1) // max(self.frames - 1, 1)) + 1)) if self.frames > 1 else 1
+        skip = int(rng.integers(1, min(self.skip, (len(video) - 1) // max(self.frames - 1, 1)) + 1)) if self.frames > 1 else 1
         first = rng.integers(len(video) - skip * (self.frames - 1))
         top, left = (rng.integers(whole - part + 1) for whole, part in zip(video.shape[1:3], self.size, strict=True))
         run = video[first : first + skip * (self.frames - 1) + 1 : skip, top : top + self.size[0], left : left + self.size[1]]
@@ -130,7 +136,7 @@ class Clips:
         """Per frame the matrix (2, 3) from pixels, counted from the middle of the clip, to pixels of the picture of that shape,
         about a random place of it; the motion accelerates a little."""
         moving = rng.random() >= STANDING
-        speed = np.exp(rng.uniform(np.log(SLOWEST), np.log(FASTEST))) * moving
+        speed = np.exp(rng.uniform(np.log(SLOWEST), np.log(self.fastest))) * moving
         heading = rng.uniform(0, 2 * np.pi)
         turn = np.deg2rad(rng.normal(0, TURN / 3)) * moving
         zoom = rng.normal(0, ZOOM / 3) * moving

@@ -11,6 +11,9 @@ from sensors.refusal import Refusal
 #: Words of the settings that take one of a few values.
 CHOICES = {"error": ("", "absolute", "rms"), "response": ("none", "srgb"), "initial": ("", "torch", "he", "classical")}
 
+#: Slowest speed of what moves, pixels per frame.
+SLOWEST = 0.05
+
 #: Settings on which the state after a step of the plateau does not depend.
 NOT_IN_KEY = ("steps", "every", "patience")
 
@@ -62,6 +65,10 @@ class TrainingSettings:
         ``srgb`` to learn on linear light, with errors measured after encoding; ``none`` takes stored values for light.
     photographs : float
         Share of the clips that are photographs in motion.
+    fastest : float
+        Largest speed of a photograph or an object in front of it, pixels per frame.
+    skip : int
+        Film is run up to so many times faster, by leaving out frames.
     reversal : bool
         Show clips backwards too. Not where the order of the frames cannot be observed.
     kept : int
@@ -99,6 +106,8 @@ class TrainingSettings:
     error: str = ""
     response: str = "none"
     photographs: float = 0.5
+    fastest: float = 6.0
+    skip: int = 3
     reversal: bool = True
     kept: int = 0
     distinct: int = 0
@@ -110,9 +119,11 @@ class TrainingSettings:
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise Refusal(f"unknown {name} {getattr(self, name)!r}; known: {', '.join(filter(None, known))}")
-        for name in ("steps", "batch", "crop", "rate", "clipping", "every"):
+        for name in ("steps", "batch", "crop", "rate", "clipping", "skip", "every"):
             if not getattr(self, name) > 0:
                 raise Refusal(f"{name}={getattr(self, name)} is not above 0")
+        if not SLOWEST < self.fastest < float("inf"):
+            raise Refusal(f"fastest={self.fastest} px per frame; needed: above {SLOWEST}")
         for name in ("first_crop", "first_steps", "last_crop", "warm_up", "variation", "kept", "distinct", "patience", "seed"):
             if not getattr(self, name) >= 0:
                 raise Refusal(f"{name}={getattr(self, name)}; needed: 0 or more")
