@@ -253,8 +253,9 @@ def test_a_mask_larger_than_the_frame_needs_its_origin(here, capsys):
 
 
 def test_a_small_mask_repeats_and_that_is_said(here, capsys):
-    _saved("meas.npy", meas())
-    _saved("tile.npy", mask()[:, :4, :5])
+    tile = mask()[:, :4, :5]
+    _saved("meas.npy", CodedPixel(tile).expose(film().reshape(N, T, H, W))[:, 0])
+    _saved("tile.npy", tile)
     assert "repeated over 22x31" in run(capsys, "reconstruct", "meas.npy", "r.npy", "--code", "tile.npy")
     for cut in (mask()[:, :-1], mask()[:, :15], np.pad(mask(), ((0, 0), (0, 2), (0, 0)))[:, :, :-1]):
         _saved("cut.npy", cut)

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b import array_names, masks
-from c2b.captures import true_frames, unit
+from c2b.captures import code_pattern, true_frames, unit
 from c2b.captures.array_file import ArrayFile
 from c2b.captures.given import Given, sensor_of
 from c2b.captures.measured_arrays import MeasuredArrays, measured_arrays
@@ -67,11 +67,12 @@ def capture_of(file: ArrayFile, said: Given, *, from_orig: bool = False, check: 
     sensor, laid = _sensor(held, said)
     images, black = _without_black(held, said, sensor)
     frames = None if held.truth is None else true_frames.frames_of(np.moveaxis(held.truth, 0, -1))
-    meas, scale = "as stored", 1.0
+    meas, scale, notes = "as stored", 1.0, [*said.notes]
     if from_orig and frames is not None:
         images, meas = _anew(frames, sensor, images, held)
-    elif frames is None and not held.own_mask:
-        meas = "as stored, not compared with this code for lack of orig"
+    elif frames is None:
+        meas = "as stored, not compared with this code for lack of orig" if not held.own_mask else meas
+        notes += _doubts(held, images, sensor) if check and sensor.readout.ideal else []
     elif frames is not None and check and sensor.readout.ideal and sensor.buckets == 1:
         meas, scale = _compared(held, said, images, frames, sensor)
     variables = [array_names.frames(file.shapes)] if from_orig else [*held.names]
@@ -84,7 +85,7 @@ def capture_of(file: ArrayFile, said: Given, *, from_orig: bool = False, check: 
     }
     record |= {
         key: value
-        for key, value in {"black_level": black, "axes": held.turned, "sensor_spec": said.sensor, "notes": [*said.notes]}.items()
+        for key, value in {"black_level": black, "axes": held.turned, "sensor_spec": said.sensor, "notes": notes}.items()
         if value
     }
     if sensor.readout.ideal:
@@ -155,6 +156,20 @@ def _compared(held: MeasuredArrays, said: Given, images: NDArray, frames: NDArra
     if abs(scale - 1) <= true_frames.ROUNDING:
         return told, 1.0
     return f"{told}, in {_ratio(scale)} of the unit of orig", scale
+
+
+def _doubts(held: MeasuredArrays, images: NDArray, sensor: Sensor) -> list[str]:
+    """A note where the measurements show little of the pattern of the code; a Refusal where they show none."""
+    reason, certain = code_pattern.doubt(images, sensor)
+    if not reason:
+        return []
+    whose = "the mask in the file" if held.own_mask else "this code"
+    if certain:
+        raise Refusal(
+            f"{held.path}: its measurement was not taken with {whose} as it stands: {reason}; name the code it was taken with "
+            "(--code FILE); how a displaced mask lies, c2b reconstruct --calibrate-mask finds out"
+        )
+    return [f"{reason}; a black level that is not subtracted (--black) or a displaced mask (--calibrate-mask) looks like that"]
 
 
 def _explained(held: MeasuredArrays, said: Given, images: NDArray, frames: NDArray, sensor: Sensor) -> tuple[str, float, float]:

@@ -46,10 +46,12 @@ ROUNDING = 1e-3
 LOOKED_AT = 4
 
 #: What masks are often mistaken for, by the word for it; axes are (..., T, p, q).
-MISTAKES = {
+MISTAKES_IN_TIME = {
     "reversed in time": lambda code: code[..., ::-1, :, :],
     "a frame earlier": lambda code: np.roll(code, -1, -3),
     "a frame later": lambda code: np.roll(code, 1, -3),
+}
+MISTAKES_IN_PLACE = {
     "upside down": lambda code: code[..., ::-1, :],
     "mirrored": lambda code: code[..., ::-1],
     "transposed": lambda code: code.swapaxes(-1, -2),
@@ -59,6 +61,7 @@ MISTAKES = {
     "a column to the right": lambda code: np.roll(code, 1, -1),
     "with open and closed exchanged": lambda code: code.max() - code,
 }
+MISTAKES = MISTAKES_IN_TIME | MISTAKES_IN_PLACE
 
 
 def frames_of(orig: NDArray) -> NDArray:

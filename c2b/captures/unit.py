@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,10 @@ FULL_SCALES = (255, 1023, 4095, 16383, 65535)
 #: Frames in units of white may exceed it, by noise or by an interpolation that overshoots, but not as far as this.
 OVERSHOOT = 2.0
 
+#: Samples whose code is open for less than this part of the longest time are not asked how bright white is: where a mask is slightly
+#: off, they are as bright as what they are divided by is small.
+OPEN_LONG = 0.5
+
 #: How `white_by_brightest` is named in the record of a capture.
 BRIGHTEST = "assumed: the brightest sample, relative to the light its code lets through, is white throughout"
 
@@ -28,7 +33,8 @@ BRIGHTEST = "assumed: the brightest sample, relative to the light its code lets 
 def white_by_brightest(images: NDArray, sensor: Sensor) -> float:
     """The least white under which no sample exceeds what its code can collect: the largest of image / (M S 1).
 
-    It puts the scene into [0, 1]; only a measurement of known light can do better.
+    Only samples that are open for at least half the longest time are looked at (`OPEN_LONG`). It puts the scene into [0, 1]; only a
+    measurement of known light can do better.
 
     Parameters
     ----------
@@ -46,13 +52,21 @@ def white_by_brightest(images: NDArray, sensor: Sensor) -> float:
     for number in range(sensor.codes):
         full = sensor.at(number).expose(ones)
         for image in images[number :: sensor.codes]:
-            samples = image[full > 0]
-            if broken := len(samples) - int(np.isfinite(samples).sum()):
+            if broken := int((~np.isfinite(image[full > 0])).sum()):
                 raise Refusal(f"the measurement holds {broken} values that are not finite (NaN or infinite)")
-            white = max(white, float(np.max(samples / full[full > 0], initial=0.0)))
+            open_long = (full > 0) & (full >= OPEN_LONG * full.max())
+            white = max(white, float(np.max(image[open_long] / full[open_long], initial=0.0)))
     if not white > 0:
         raise Refusal("the measurement is dark wherever its code is open; it has no light to take as white")
     return white
+
+
+def guessed_anew(capture: Capture) -> Capture:
+    """A capture whose mask was found to lie elsewhere, with white guessed under that mask; where white was not guessed, as it is."""
+    provenance = capture.record.get("provenance")
+    if not isinstance(provenance, Mapping) or provenance.get("white") != BRIGHTEST:
+        return capture
+    return replace(capture, record={**capture.record, "white": white_by_brightest(capture.images, capture.sensor)})
 
 
 def white_of_frames(frames: NDArray) -> float:

@@ -71,10 +71,11 @@ def reconstruct(
     if not len(taken):
         raise Refusal(f"--exposures {exposures} leaves none of the exposures of {capture}")
     if calibrate_mask:
+        from c2b.captures.unit import guessed_anew
         from recon.mask_registration import register
 
         found = register(taken)
-        taken = found.capture
+        taken = guessed_anew(found.capture)
         print(f"mask: {found}")
     label = method + " --consistent" * consistent
     solver = recon.make(method, consistent=consistent)

@@ -1,0 +1,95 @@
+"""A measurement without true frames shows the pattern of its code: right codes pass, wrong ones are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from c2b import scenes
+from c2b.captures import code_pattern, read_capture, unit
+from sensors.coded_pixel import CodedPixel
+from sensors.refusal import Refusal
+from sensors.sensor import Sensor
+from sensors.two_bucket import TwoBucket
+
+H, W, T = 96, 128, 8
+WHITE = 200.0
+
+
+FILM = scenes.make(f"occluding-objects:frames={2 * T},height={H},width={W},seed=2")[0 : 2 * T]
+
+
+def mask(seed: int = 0, side: tuple[int, int] = (H, W)) -> NDArray[np.uint8]:
+    return (np.random.default_rng(seed).random((T, *side)) < 0.5).astype(np.uint8)
+
+
+def taken(sensor: Sensor) -> NDArray[np.float32]:
+    return WHITE * sensor.capture(FILM, seed=0).images
+
+
+@pytest.mark.parametrize("kind", [CodedPixel, TwoBucket])
+@pytest.mark.parametrize("electrons", [0, 20])
+def test_the_share_of_the_own_code_is_one_with_and_without_noise(kind, electrons):
+    sensor = kind(mask())
+    images = taken(sensor)
+    if electrons:
+        rng = np.random.default_rng(1)
+        images = rng.poisson(images / WHITE * electrons) + rng.normal(0, 5, images.shape)
+    found = code_pattern.share(images, sensor)
+    assert abs(found.value - 1) < 0.1
+    assert code_pattern.doubt(images, sensor) == ("", False)
+
+
+def test_an_unrelated_code_has_no_share_and_a_blurred_one_has_its_contrast():
+    images = taken(CodedPixel(mask()))
+    unrelated = code_pattern.share(images, CodedPixel(mask(seed=5)))
+    assert abs(unrelated.value) < 0.1 < 1 - unrelated.value
+    half = (0.5 * mask() + 0.25).astype(np.float32)
+    assert code_pattern.share(taken(CodedPixel(half)), CodedPixel(mask())).value == pytest.approx(0.5, abs=0.06)
+
+
+def test_nothing_is_said_of_a_code_that_is_open_equally_long_everywhere():
+    sequential = np.eye(9, dtype=np.uint8).reshape(9, 3, 3)
+    assert code_pattern.share(np.ones((2, 1, 30, 36)), CodedPixel(sequential)) is None
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        (lambda m: m[:, ::-1], "all of the same code upside down"),
+        (lambda m: m[:, :, ::-1], "all of the same code mirrored"),
+        (lambda m: np.roll(m, 1, 1), "all of the same code a row up"),
+        (lambda m: np.roll(m, -1, 2), "all of the same code a column to the right"),
+        (lambda m: 1 - m, "all of the same code with open and closed exchanged"),
+        (lambda m: mask(seed=7), "of the pattern of the code is in it; name the code"),
+    ],
+)
+def test_a_measurement_under_a_wrong_code_is_refused_in_words_that_help(tmp_path, how, said):
+    np.save(tmp_path / "meas.npy", taken(CodedPixel(mask()))[:, 0])
+    np.save(tmp_path / "code.npy", how(mask()))
+    with pytest.raises(Refusal, match=said):
+        read_capture(tmp_path / "meas.npy", code=tmp_path / "code.npy")
+
+
+def test_a_measurement_that_was_divided_by_the_open_frames_is_told(tmp_path):
+    np.save(tmp_path / "meas.npy", taken(CodedPixel(mask()))[:, 0] / np.maximum(mask().sum(0), 1))
+    np.save(tmp_path / "code.npy", mask())
+    with pytest.raises(Refusal, match="divided by the number of frames"):
+        read_capture(tmp_path / "meas.npy", code=tmp_path / "code.npy")
+
+
+def test_a_black_level_that_is_left_in_is_a_note(tmp_path):
+    np.savez(tmp_path / "meas.npz", meas=taken(CodedPixel(mask()))[:, 0] + 2 * WHITE, mask=mask())
+    (note,) = read_capture(tmp_path / "meas.npz").record["notes"]
+    assert "of the pattern of the code is in it" in note and "--black" in note
+    assert "notes" not in read_capture(tmp_path / "meas.npz", black=2 * WHITE).record
+
+
+def test_white_is_guessed_alike_under_a_mask_that_is_a_pixel_off(tmp_path: Path):
+    images = taken(CodedPixel(mask()))
+    right, off = (unit.white_by_brightest(images, CodedPixel(np.roll(mask(), by, 2))) for by in (0, 1))
+    assert right == pytest.approx(WHITE, rel=0.25)
+    assert right <= off < 2.2 * right
