@@ -202,7 +202,7 @@ NAMES = {
 
 FILES = {
     "simulate missing.mkv x.c2b.ome.tif": "there is no file or folder missing.mkv",
-    "simulate occluding x.c2b.ome.tif": "scenes: occluding-objects, rotating-camera",
+    "simulate occluding x.c2b.ome.tif": "did you mean occluding-objects? known: occluding-objects, rotating-camera",
     "simulate rotating-camera:frame=9 x.c2b.ome.tif": "did you mean frames?",
     "simulate rotating-camera x.c2b.ome.tif --linearize srgb": "is a scene: linear light",
     "simulate short.npy x.c2b.ome.tif": "the video has 5 frames; one exposure of this sensor needs 9",
@@ -239,7 +239,7 @@ FILES = {
     "score r.npy rotating-camera:height=10": "the video was made from rows 0:14",
     "plot nan.npy x.png": "holds NaN",
     "plot half.c2b.ome.tif x.png": "cut short",
-    "plot nowhere x.png": "no file, folder or scene nowhere",
+    "plot nowhere x.png": "there is no file or folder nowhere; unknown scene",
     "info page.npy": "a video is (frames, height, width)",
     "info text.txt": "rows of 0 and 1",
     "info tampered.c2b.ome.tif": "sha256 differs",

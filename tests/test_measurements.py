@@ -381,7 +381,7 @@ def test_white_and_black_are_stated_for_every_format(here):
         ("reconstruct odd.npz r.npy --code mask.npy", "holds a, b; needed: meas"),
         ("reconstruct odd.npz r.npy", "a measurement is called meas there, its mask mask"),
         ("reconstruct m.npy r.npy --code mask.npy --white dark", "Invalid value"),
-        ("reconstruct m.npy r.npy --code mask.npy --sensor two-bucket", '{"sensor": "two-bucket"}'),
+        ("reconstruct m.npy r.npy --code mask.npy --sensor two-bucket", '{"sensor": "coded-pixel"}'),
         ("reconstruct words.npy r.npy --code mask.npy", "numbers"),
         ("reconstruct colour r.npy --code mask.npy", "in colour"),
         ("reconstruct rgb.npy r.npy --code mask.npy", "needed: (N, H, W)"),

@@ -103,10 +103,11 @@ def _sensor(held: MeasuredArrays, said: Given) -> tuple[Sensor, str]:
     else:
         sensor = CodedPixel(held.code, colour=colour, origin=origin)
     if images.shape[1] != sensor.buckets:
+        fits = "two-bucket" if images.shape[1] == 2 else "coded-pixel"
         what = f"the sensor {said.sensor} has {sensor.buckets}" if said.sensor else "a coded pixel has one"
         raise Refusal(
             f"{held.path} holds {'x'.join(map(str, images.shape))} (N, B, H, W), {images.shape[1]} buckets, and {what}; "
-            f'name a sensor that fits, such as {{"sensor": "two-bucket"}} in {sidecar.beside(held.path).name}'
+            f'name a sensor that fits, such as {{"sensor": "{fits}"}} in {sidecar.beside(held.path).name}'
         )
     return sensor, laid
 

@@ -48,16 +48,22 @@ def white_by_brightest(images: NDArray, sensor: Sensor) -> float:
         If the images are dark wherever the code is open, or not finite somewhere there.
     """
     ones = np.ones((sensor.frames, *images.shape[2:4]), np.uint8)
-    white = 0.0
+    white, opened = 0.0, False
     for number in range(sensor.codes):
         full = sensor.at(number).expose(ones)
+        opened |= bool((full > 0).any())
         for image in images[number :: sensor.codes]:
             if broken := int((~np.isfinite(image[full > 0])).sum()):
                 raise Refusal(f"the measurement holds {broken} values that are not finite (NaN or infinite)")
             open_long = (full > 0) & (full >= OPEN_LONG * full.max())
             white = max(white, float(np.max(image[open_long] / full[open_long], initial=0.0)))
     if not white > 0:
-        raise Refusal("the measurement is dark wherever its code is open; it has no light to take as white")
+        if not opened:
+            raise Refusal("the code is closed everywhere, at all times; needed: a code that lets light through")
+        raise Refusal(
+            "the measurement is dark wherever its code is open, not above its black level; it has no light to take as white: is the "
+            "black level too high (--black)?"
+        )
     return white
 
 

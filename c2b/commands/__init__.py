@@ -163,7 +163,7 @@ def open_video(text: str, *, linearize: str | None = None, white: float | None =
     from c2b.video.recording import open_recording
 
     if not Path(text).exists() and not spec.is_file(text):
-        raise Refusal(f"there is no file, folder or scene {text}; scenes: {', '.join(SCENES)}")
+        raise Refusal(f"there is no file or folder {text}; {spec.unknown('scene', text.partition(':')[0], SCENES)}")
     kind = captures.format_of(text) if Path(text).is_file() else None
     if kind and not getattr(kind, "holds_video", False):
         raise Refusal(f"{text} is a capture, not a video; c2b reconstruct makes a video of it")

@@ -63,7 +63,7 @@ def _facts(file: str, said: Said, of_video: dict[str, Any]) -> dict[str, Any]:
         return {"kind": "weights", **weight_file.describe(weight_file.locate(file)), **_checked(weight_file.locate(file))}
     kind = captures.format_of(file)
     if kind or said.given.keys() - {"white", "black"}:
-        summary = kind.summary(Path(file)) if hasattr(kind, "summary") else {}
+        summary = kind.summary(Path(file)) if Path(file).exists() and hasattr(kind, "summary") else {}
         try:
             capture = captures.read_capture(file, **said.given)
         except captures.CodeMissing:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 
 def score(
@@ -85,6 +86,19 @@ def score(
     mask = made.record.get("mask")
     if mask is not None or protocol == "cacti":
         result.conventions["mask"] = mask or made.record.get("code_spec")
+    if another := _another_source(made.record, truth):
+        result.conventions["note"] = another
     print(result.to_json() if json else result.line())
     if "mask" in result.conventions and not json:
         print(f"mask: {masks.text(result.conventions['mask'] or 'unknown, the video has no record of it')}")
+    if another and not json:
+        print(f"note: {another}")
+
+
+def _another_source(record: Mapping[str, Any], truth: str) -> str:
+    """That a video was made from something of another name than the truth; nothing where its record does not say."""
+    source = record.get("source")
+    path = source.get("path") if isinstance(source, Mapping) else None
+    if not isinstance(path, str) or Path(path).name == Path(truth).name:
+        return ""
+    return f"its record says that it was made from {Path(path).name}, and the truth is {Path(truth).name}"
