@@ -579,3 +579,27 @@ def test_nothing_to_draw_from_is_said():
         Clips(film(shape=(8, 40, 52)), 9, (24, 24))
     with pytest.raises(Refusal, match="64 pixels"):
         Clips(film(), 9, (24, 64))
+
+
+def test_an_open_shutter_blurs_photographs_along_their_way_and_a_shut_one_leaves_clips_as_they_were():
+    photograph = (255 * np.random.default_rng(0).random((1, 120, 150))).astype(np.uint8)
+    how = {"photographs": 1.0, "fastest": 20.0, "reversal": False}
+
+    def detail(shutter: float) -> float:
+        clips = Clips([photograph], 5, (48, 64), shutter=shutter, **how)
+        return float(np.mean([np.abs(np.diff(clips.original(np.random.default_rng(k)))).mean() for k in range(20)]))
+
+    assert detail(1.0) < 0.95 * detail(0.0)
+    still = Clips([photograph], 5, (48, 64), shutter=1.0, **{**how, "fastest": 0.06})
+    sharp = Clips([photograph], 5, (48, 64), **{**how, "fastest": 0.06})
+    assert np.allclose(*(one.original(np.random.default_rng(3)) for one in (still, sharp)), atol=0.1)
+
+
+def test_film_that_is_run_faster_under_an_open_shutter_is_the_mean_of_frames_in_a_row():
+    film = np.arange(60, dtype=np.uint8)[:, None, None] * np.ones((1, 20, 24), np.uint8)
+    clips = Clips([film], 4, (16, 20), skip=6, shutter=1.0)
+    for seed in range(40):
+        clip = 255 * clips.original(np.random.default_rng(seed))
+        steps = np.diff(clip[:, 0, 0])
+        assert np.allclose(steps, steps[0]) and 1 <= round(float(steps[0])) <= 6
+        assert np.allclose(clip[0, 0, 0] * 2, np.rint(clip[0, 0, 0] * 2), atol=1e-3)  # a frame, or midway between two

@@ -7,7 +7,7 @@ it: a camera that moves, turns and zooms, and convex objects cut from other phot
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numba
@@ -27,6 +27,9 @@ TURN, ZOOM = 1.5, 0.01
 
 #: Objects that pass in front of a photograph, at most; corners of an object.
 OBJECTS, CORNERS = 3, (3, 9)
+
+#: Pixels between the pictures that a blurred frame is the mean of, and how many these are at most.
+BLUR_STEP, MOST_STEPS = 1.5, 8
 
 #: Contrast and brightness: stored values are multiplied by a factor between these, and clipped.
 GAINS = (0.5, 1.3)
@@ -55,6 +58,9 @@ class Clips:
         Largest speed of a photograph or an object in front of it, pixels per frame.
     skip : int
         Film is run up to so many times faster, by leaving out frames.
+    shutter : float
+        Largest part of a frame's time for which it is exposed: frames are blurred by motion as those of a camera, for a part of the
+        time that is drawn for each clip. 0: photographs are sharp however fast they move, film that is run faster is not blurred more.
     reversal : bool
         Show clips backwards too.
     colour : bool
@@ -75,6 +81,7 @@ class Clips:
         photographs: float = 0.5,
         fastest: float = 6.0,
         skip: int = 3,
+        shutter: float = 0.0,
         reversal: bool = True,
         colour: bool = False,
     ) -> None:
@@ -91,6 +98,7 @@ class Clips:
         self.size = size
         self.fastest = fastest
         self.skip = skip
+        self.shutter = shutter
         self.reversal = reversal
         self.colour = colour
 
@@ -113,44 +121,68 @@ class Clips:
     def _film(self, rng: np.random.Generator) -> NDArray[np.float32]:
         video = self.film[int(rng.integers(len(self.film)))]
         skip = int(rng.integers(1, min(self.skip, (len(video) - 1) // max(self.frames - 1, 1)) + 1)) if self.frames > 1 else 1
-        first = rng.integers(len(video) - skip * (self.frames - 1))
+        open_for = max(1, round(self._shutter(rng) * skip))
+        first = rng.integers(max(1, len(video) - skip * (self.frames - 1) - open_for + 1))
         top, left = (rng.integers(whole - part + 1) for whole, part in zip(video.shape[1:3], self.size, strict=True))
-        run = video[first : first + skip * (self.frames - 1) + 1 : skip, top : top + self.size[0], left : left + self.size[1]]
-        return _stored(run if self.colour or run.ndim == 3 else run[..., int(rng.integers(run.shape[3]))])
+        runs = [
+            video[start : start + skip * (self.frames - 1) + 1 : skip, top : top + self.size[0], left : left + self.size[1]]
+            for start in range(first, min(first + open_for, len(video) - skip * (self.frames - 1)))
+        ]
+        plane = ... if self.colour or video.ndim == 3 else (..., int(rng.integers(video.shape[3])))
+        return np.mean([_stored(run[plane]) for run in runs], 0) if len(runs) > 1 else _stored(runs[0][plane])
 
     def _photograph(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        clip = np.zeros((3 if self.colour else 1, self.frames, *self.size), np.float32)
+        drawn = []
         for number in range(rng.integers(1, OBJECTS + 2)):
             picture = self._picture(rng)
-            path, outline = self._path(rng, picture.shape[:2]), _polygon(rng, self.size) if number else NO_EDGE
+            drawn.append((picture, self._motion(rng, picture.shape[:2]), _polygon(rng, self.size) if number else NO_EDGE))
+        time = np.arange(self.frames) - (self.frames - 1) / 2
+        if shutter := self._shutter(rng):
+            farthest = max(float(np.ptp(motion(time)[:, :, 2], axis=0).max()) / self.frames for _, motion, _ in drawn)
+            count = int(np.clip(np.ceil(shutter * farthest / BLUR_STEP), 1, MOST_STEPS))
+            time = (time[:, None] + shutter * ((np.arange(count) + 0.5) / count - 0.5)).ravel()
+        clip = np.zeros((3 if self.colour else 1, len(time), *self.size), np.float32)
+        for picture, motion, outline in drawn:
             for plane, moving in zip(np.atleast_3d(picture).transpose(2, 0, 1), clip, strict=True):
-                _warp(np.ascontiguousarray(plane), path, outline, moving)
+                _warp(np.ascontiguousarray(plane), motion(time), outline, moving)
+        if len(time) > self.frames:
+            clip = clip.reshape(len(clip), self.frames, -1, *self.size).mean(2)
         return clip.transpose(1, 2, 3, 0) if self.colour else clip[0]
+
+    def _shutter(self, rng: np.random.Generator) -> float:
+        """Part of a frame's time for which the film is exposed."""
+        return float(rng.uniform(0, self.shutter)) if self.shutter else 0.0
 
     def _picture(self, rng: np.random.Generator) -> NDArray[np.float32]:
         """A photograph (H, W[, 3])."""
         picture = self.photographs[int(rng.integers(len(self.photographs)))][0]
         return _stored(picture if self.colour or picture.ndim == 2 else picture[..., int(rng.integers(3))])
 
-    def _path(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Per frame the matrix (2, 3) from pixels, counted from the middle of the clip, to pixels of the picture of that shape,
-        about a random place of it; the motion accelerates a little."""
+    def _motion(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Callable[[NDArray], NDArray[np.float32]]:
+        """From times in frames, counted from the middle of the clip, to matrices (N, 2, 3) from pixels, counted likewise, to pixels of
+        the picture of that shape, about a random place of it; the motion accelerates a little."""
         moving = rng.random() >= STANDING
         speed = np.exp(rng.uniform(np.log(SLOWEST), np.log(self.fastest))) * moving
         heading = rng.uniform(0, 2 * np.pi)
         turn = np.deg2rad(rng.normal(0, TURN / 3)) * moving
         zoom = rng.normal(0, ZOOM / 3) * moving
-        time = np.arange(self.frames) - (self.frames - 1) / 2
-        time = time * (1 + rng.uniform(-0.5, 0.5) * time / max(self.frames, 1))
-        scale = np.exp(rng.uniform(np.log(0.7), np.log(1.5))) * np.exp(zoom * time)
-        angle = rng.normal(0, 0.1) + turn * time
+        acceleration = rng.uniform(-0.5, 0.5)
+        size = np.exp(rng.uniform(np.log(0.7), np.log(1.5)))
+        tilt = rng.normal(0, 0.1)
         place = rng.uniform(0.1, 0.9, 2) * shape  # of the middle; beyond the picture its mirror image goes on
-        matrices = np.empty((self.frames, 2, 3), np.float64)
-        matrices[:, 0, 0] = matrices[:, 1, 1] = scale * np.cos(angle)
-        matrices[:, 0, 1], matrices[:, 1, 0] = -scale * np.sin(angle), scale * np.sin(angle)
-        matrices[:, 0, 2], matrices[:, 1, 2] = speed * np.cos(heading) * time, speed * np.sin(heading) * time
-        matrices[:, :, 2] += place
-        return matrices.astype(np.float32)
+
+        def matrices(time: NDArray) -> NDArray[np.float32]:
+            time = time * (1 + acceleration * time / max(self.frames, 1))
+            scale = size * np.exp(zoom * time)
+            angle = tilt + turn * time
+            found = np.empty((len(time), 2, 3), np.float64)
+            found[:, 0, 0] = found[:, 1, 1] = scale * np.cos(angle)
+            found[:, 0, 1], found[:, 1, 0] = -scale * np.sin(angle), scale * np.sin(angle)
+            found[:, 0, 2], found[:, 1, 2] = speed * np.cos(heading) * time, speed * np.sin(heading) * time
+            found[:, :, 2] += place
+            return found.astype(np.float32)
+
+        return matrices
 
 
 class KeptClips:

@@ -69,6 +69,8 @@ class TrainingSettings:
         Largest speed of a photograph or an object in front of it, pixels per frame.
     skip : int
         Film is run up to so many times faster, by leaving out frames.
+    shutter : float
+        Largest part of a frame's time for which it is exposed; more blurs what moves fast as a camera does.
     reversal : bool
         Show clips backwards too. Not where the order of the frames cannot be observed.
     kept : int
@@ -108,6 +110,7 @@ class TrainingSettings:
     photographs: float = 0.5
     fastest: float = 6.0
     skip: int = 3
+    shutter: float = 0.0
     reversal: bool = True
     kept: int = 0
     distinct: int = 0
@@ -127,7 +130,7 @@ class TrainingSettings:
         for name in ("first_crop", "first_steps", "last_crop", "warm_up", "variation", "kept", "distinct", "patience", "seed"):
             if not getattr(self, name) >= 0:
                 raise Refusal(f"{name}={getattr(self, name)}; needed: 0 or more")
-        for name in ("photographs", "decay"):
+        for name in ("photographs", "shutter", "decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise Refusal(f"{name}={getattr(self, name)} is a share; needed: 0 to 1")
         for name, values in (("betas", self.betas), ("average", (self.average,))):
