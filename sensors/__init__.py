@@ -9,7 +9,7 @@ The files in the order the light travels::
     exposure.py             light to charge, and its adjoint (numba)
     exposure_torch.py       the same as tensors: batched, differentiable in video and shares
     bucket_gram.py          A A^T between the buckets of a pixel, and its inverse
-    shot_noise.py fixed_pattern.py readout.py                           charge to electrons to DN
+    noise_field.py fixed_pattern.py readout.py                           charge to electrons to DN
     hot_pixels.py           samples that tell of their pixel and not of the scene
     capture.py              Capture: what was read out, and the sensor that took it
     companding.py           the stored code, where it has fewer bits than the converter

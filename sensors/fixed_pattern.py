@@ -13,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from sensors.shot_noise import normal, stream_key
+from sensors.noise_field import normal, stream_key
 
 # A first word for each purpose keeps these streams apart from each other and from the noise of any seed.
 _PRNU = int.from_bytes(b"PRNU", "big")

@@ -26,8 +26,8 @@ from numpy.typing import ArrayLike, NDArray
 from sensors.companding import compression_table, expansion_table, look_up, step_table
 from sensors.fixed_pattern import dsnu_map, hot_pixel_map, prnu_map
 from sensors.kernel import FLAGS, rows
+from sensors.noise_field import normal, normal_kernel, poisson_kernel, stream_key, tukey_deviation, tukey_kernel
 from sensors.refusal import Refusal
-from sensors.shot_noise import normal, normal_kernel, poisson_kernel, stream_key, tukey_deviation, tukey_kernel
 
 #: One number for all buckets, or one per bucket.
 Electrons = float | tuple[float, ...]
@@ -62,7 +62,7 @@ class Readout:
     row_noise : float or tuple
         Electrons rms that all pixels of a row of one image share, new in each exposure.
     tukey_lambda : float, optional
-        Exponent of Tukey's lambda distribution (ELD; see `sensors.shot_noise.tukey_lambda`), -0.3 to 2: the read noise, still of
+        Exponent of Tukey's lambda distribution (ELD; see `sensors.noise_field.tukey_lambda`), -0.3 to 2: the read noise, still of
         ``read_noise`` electrons rms, has tails that are the heavier the smaller it is. None: Gaussian.
     hot_pixels : float
         Part of the pixels that are hot.

@@ -13,8 +13,8 @@ import sensors
 from c2b import codes
 from sensors import preset, spec
 from sensors.code_link import CONSTRAINTS, CodeLink, monotone, one_bit, separable, shared, single_bump
+from sensors.noise_field import tukey_deviation
 from sensors.refusal import Refusal
-from sensors.shot_noise import tukey_deviation
 
 IMPULSE = codes.make("impulse:tile=[2,3]")
 NOISY = [name for name in sensors.PRESETS if name != "sci-bench"]

@@ -13,9 +13,9 @@ import sensors
 from sensors import kernel
 from sensors.companding import compression_table, expansion_table, step_table
 from sensors.fixed_pattern import hot_pixel_map
+from sensors.noise_field import normal, stream_key, tukey_deviation, tukey_lambda
 from sensors.readout import Readout
 from sensors.refusal import Refusal
-from sensors.shot_noise import normal, stream_key, tukey_deviation, tukey_lambda
 
 SHAPE = (240, 331)
 N = SHAPE[0] * SHAPE[1]

@@ -1,5 +1,6 @@
-"""Shot noise: the number of electrons in a pixel is a Poisson variable whose mean is the light that fell there.
+"""Noise fields: Poisson, normal and Tukey-lambda variables, one for each pixel of a frame.
 
+Shot noise is the first: the number of electrons in a pixel is a Poisson variable whose mean is the light that fell there.
 Every random number here is a function of a key and a chip address, not of the numbers drawn before it: Philox 4x32-10 (J. Salmon,
 M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011) turns a 128-bit counter and a 64-bit key
 into 128 random bits. So a crop, a block of rows or another number of threads sees the same noise at the same pixel.

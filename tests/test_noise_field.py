@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sensors import kernel, shot_noise
+from sensors import kernel, noise_field
 from sensors.fixed_pattern import dsnu_map, prnu_map
+from sensors.noise_field import normal, poisson, stream_key
 from sensors.refusal import Refusal
-from sensors.shot_noise import normal, poisson, stream_key
 
 SHAPE = (300, 517)
 FALSE_ALARM = 1e-5  # of each test of significance; seeds are fixed, so that a pass stays a pass
@@ -44,7 +44,7 @@ def chi_square_of_counts(counts: np.ndarray, mean: float) -> float:
     ],
 )
 def test_philox_gives_the_known_answers_of_its_authors(counter: tuple[int, ...], key: int, words: str) -> None:
-    found = shot_noise._philox(*map(np.uint64, counter), np.uint64(key))
+    found = noise_field._philox(*map(np.uint64, counter), np.uint64(key))
     assert " ".join(f"{int(word):08x}" for word in found) == words
 
 
@@ -86,14 +86,14 @@ def test_small_means_keep_their_tail(mean: float) -> None:
     for survival in np.geomspace(1e-12, 9e-4, 60):
         high, low = divmod(2**64 - round(survival * 2**64), 2**32)
         words = np.array([high, low], np.uint32).view(np.int32)
-        assert shot_noise._invert_tail(mean, *words) == stats.poisson.isf(survival, np.float64(mean))
+        assert noise_field._invert_tail(mean, *words) == stats.poisson.isf(survival, np.float64(mean))
 
 
 def test_lock_step_inversion_reaches_the_tail() -> None:
     """Every mean below 12: the terms summed in single precision go on to where the double precision takes over."""
     means = np.linspace(0, 12, 500)
-    terms = np.array([shot_noise._terms(np.float32(mean)) for mean in means])
-    assert (stats.poisson.cdf(terms - 1, means) > shot_noise._TAIL).all()
+    terms = np.array([noise_field._terms(np.float32(mean)) for mean in means])
+    assert (stats.poisson.cdf(terms - 1, means) > noise_field._TAIL).all()
 
 
 def test_no_light_gives_no_electrons_and_nonsense_counts_as_no_light() -> None:
@@ -160,8 +160,8 @@ def test_the_normal_field_is_normal(seed: int) -> None:
 def test_the_normal_quantile_is_right_far_into_the_tail() -> None:
     tail = np.geomspace(2.0**-33, 0.4999, 400).astype(np.float32)
     x = 1 - 2 * tail
-    log = [shot_noise._log(each) for each in np.float32(4) * tail * (1 - tail)]
-    z = np.array([np.sqrt(2) * shot_noise._erfinv_ratio(-each) for each in log]) * x
+    log = [noise_field._log(each) for each in np.float32(4) * tail * (1 - tail)]
+    z = np.array([np.sqrt(2) * noise_field._erfinv_ratio(-each) for each in log]) * x
     exact = stats.norm.isf(tail.astype(np.float64))
     assert np.abs(z - exact)[exact < 5.4].max() < 1e-5
     assert np.abs(z - exact).max() < 3e-3
