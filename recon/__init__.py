@@ -6,7 +6,7 @@ tile_solve.py           uniform intensity within a tile, one unknown per frame
 tikhonov.py             the smoothest video that explains the capture as far as its noise allows
 flutter_deblurring.py   one picture in uniform motion, sharp again by least squares
 mask_registration.py    how the mask truly lies, told by the capture itself
-registration.py         low-resolution frames back to full size, each from where its samples truly lie
+upsampling.py           low-resolution frames back to full size, each from where its samples truly lie
 gaussian_mixture.py     the prior over patches of video
 expectation_maximisation.py   how that prior is learnt
 gmm.py                  GMM-MMSE: the mean of all videos that explain the capture under that prior

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon.reconstructor import Reconstructor, apply_to_exposures, needs_local
-from recon.registration import tile_starts, upsample
+from recon.upsampling import tile_starts, upsample
 from sensors.bucket_gram import window
 from sensors.capture import Capture
 from sensors.kernel import FLAGS, rows

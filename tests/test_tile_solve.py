@@ -10,8 +10,8 @@ import pytest
 
 import sensors
 from c2b import codes, scenes
-from recon.registration import tile_starts, upsample
 from recon.tile_solve import TileSolve, solve_each_tile
+from recon.upsampling import tile_starts, upsample
 from sensors.refusal import Refusal
 
 H, W = 24, 36
