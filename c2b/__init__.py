@@ -15,7 +15,6 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     sensor_file.py           measured sensors: numbers with intervals, and maps
     training_clips.py        folders of recordings and photographs to what methods learn from
     training_log.py          how a training went
-    pixel_packing.py         10 and 12 bit pixels in bytes; pixel_unpacking.py, the same compiled
     streaming.py             a recording of any length to a capture file, in constant memory
     demonstration.py         what c2b demo shows
     plots/ report/           pictures and pages

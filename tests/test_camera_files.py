@@ -16,9 +16,9 @@ import tifffile
 from pims.cine import Cine
 from pims.norpix_reader import NorpixSeq
 
-from c2b.pixel_packing import pack
 from c2b.video import phantom_cine, photron_mraw
 from c2b.video.packed_dump import RawLayout
+from c2b.video.pixel_packing import pack
 from c2b.video.recording import open_recording
 from c2b.video.response import make as make_response
 from sensors.refusal import Refusal

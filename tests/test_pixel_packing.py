@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from c2b import pixel_packing
-from c2b.pixel_packing import PACKINGS, pack, row_bytes, unpack
+from c2b.video import pixel_packing
+from c2b.video.pixel_packing import PACKINGS, pack, row_bytes, unpack
 from sensors.refusal import Refusal
 
 STREAMS = {"Mono10p": "little", "Mono12p": "little", "Mono10msb": "big", "Mono12msb": "big"}

@@ -12,6 +12,7 @@ dng_levels    what the tags of a raw picture say of its numbers
 image_folder, tiff_stack, npy_array, container      one file per format
 photron_mraw, phantom_cine, norpix_seq              those of high-speed cameras, digital numbers as they are
 packed_dump   raw frames with a layout beside them
+pixel_packing, pixel_unpacking                      10 and 12 bit pixels in bytes; the same, compiled
 packet_index  which packets of a container are frames; container_boxes, whether it is all there
 tiff_pages    which pages of a TIFF are there, and which samples are alpha
 yuv           luma and colour differences to red, green, blue

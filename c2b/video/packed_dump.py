@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from c2b.pixel_packing import PACKINGS, row_bytes, unpack
 from c2b.video import sidecar
+from c2b.video.pixel_packing import PACKINGS, row_bytes, unpack
 from c2b.video.recording import Recording
 from sensors.refusal import Refusal
 

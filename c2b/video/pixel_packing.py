@@ -78,7 +78,7 @@ def unpack(packed: NDArray[np.uint8], packing: str, width: int, out: NDArray[np.
     if target.size <= FEW and "numba" not in sys.modules:
         _unpack_groups(kind, source, groups, target)
     else:
-        from c2b.pixel_unpacking import KERNELS
+        from c2b.video.pixel_unpacking import KERNELS
         from sensors.kernel import rows
 
         rows(KERNELS[packing], len(target), source, groups, target, work=target.size)

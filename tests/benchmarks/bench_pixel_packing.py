@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from c2b.pixel_packing import row_bytes, unpack
+from c2b.video.pixel_packing import row_bytes, unpack
 from tests.benchmarks.interleaved import Ratio, compare, gate
 
 FRAMES, HEIGHT, WIDTH = 16, 720, 1280
