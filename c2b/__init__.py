@@ -20,7 +20,6 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     plots/ report/           pictures and pages
     cli.py commands/         the command line, one file per command
     natural_order.py         names with numbers in them, sorted
-    atomic_file.py           write beside, then rename
 """
 
 from c2b.captures import FORMATS as CAPTURE_FORMATS

@@ -34,7 +34,7 @@ COMMANDS = (
 
 USAGE, INTERRUPTED = 2, 130
 
-#: The name under which `c2b.atomic_file` writes until the file is complete.
+#: The name under which `sensors.atomic_file` writes until the file is complete.
 PARTIAL = re.compile(r"\.([^/]*)\.\d+\.partial")
 
 

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b import array_names
-from c2b.atomic_file import atomic_file
+from sensors.atomic_file import atomic_file
 from sensors.refusal import Refusal
 
 #: An open pixel of a mask that is stored like a picture of 8 bit.

@@ -9,8 +9,8 @@ from math import fsum
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from c2b.atomic_file import atomic_file
 from sensors import spec
+from sensors.atomic_file import atomic_file
 from sensors.refusal import Refusal
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 import recon
 import sensors
 from c2b import codes, plots
-from c2b.atomic_file import atomic_file
 from c2b.captures import write_capture
 from c2b.plots.animation import write_animation
 from c2b.plots.capture_picture import capture_figure
@@ -26,6 +25,7 @@ from c2b.scenes.as_recording import SceneRecording
 from c2b.video.response import make as make_response
 from c2b.video.writing import write_video
 from recon.metrics import Score, score
+from sensors.atomic_file import atomic_file
 
 SCENE = "occluding-objects:frames=9,height=360,width=480,colour=rgb"
 CODE = "impulse:tile=3"

@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import sensors
-from c2b.atomic_file import atomic_file
 from sensors import preset, spec
+from sensors.atomic_file import atomic_file
 from sensors.photometry import Photometry
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from c2b.atomic_file import atomic_file
+from sensors.atomic_file import atomic_file
 from sensors.refusal import Refusal
 
 

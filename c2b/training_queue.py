@@ -29,10 +29,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from c2b.atomic_file import atomic_file
 from c2b.training_log import TrainingLog
 from c2b.training_run import Prepared, Stop, Training, alone
 from sensors import spec
+from sensors.atomic_file import atomic_file
 from sensors.refusal import Refusal
 
 #: Options that are paths, and those of which there may be several.

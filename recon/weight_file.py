@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sensors.atomic_file import atomic_file
 from sensors.refusal import Refusal
 
 #: Where the weights that come with c2b lie; each NAME.safetensors has its card, NAME.md.
@@ -34,7 +35,7 @@ def write(path: str | Path, tensors: Mapping[str, NDArray], document: Mapping[st
     Raises
     ------
     Refusal
-        If the name does not end in ``.safetensors``.
+        If the name does not end in ``.safetensors``, or its folder is absent.
     """
     from safetensors.numpy import save
 
@@ -42,12 +43,8 @@ def write(path: str | Path, tensors: Mapping[str, NDArray], document: Mapping[st
     if path.suffix != ".safetensors":
         raise Refusal(f"{path.name}: weights are written as .safetensors")
     content = save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, {SCHEMA: json.dumps(document)})
-    beside = path.with_name(path.name + ".partial")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with atomic_file(path) as partial:
+        partial.write_bytes(content)
 
 
 def read(path: str | Path, method: str) -> tuple[dict[str, NDArray], dict[str, Any]]:

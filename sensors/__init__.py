@@ -21,6 +21,7 @@ The files in the order the light travels::
     calibration/            darks, flats and strobes to the numbers of a sensor, each with its interval
     kernel.py               how numba kernels are compiled and threaded
     spec.py refusal.py      the grammar of names, and the one error of the user
+    atomic_file.py          write beside, then rename
 
 Arrays are time first: video (T, H, W) in irradiance, 1 = white; charge (B, H, W) in white sub-exposures.
 """

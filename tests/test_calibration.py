@@ -12,11 +12,11 @@ import pytest
 from scipy.special import bdtr
 
 import sensors
-from c2b.atomic_file import atomic_file
 from c2b.calibration_folder import FolderCalibration, calibrate_folder
 from c2b.cli import main
 from c2b.plots.photon_transfer_picture import photon_transfer_figure
 from c2b.sensor_file import load_sensor, provenance, read_sensor, write_sensor
+from sensors.atomic_file import atomic_file
 from sensors.calibration import code_registration, mask_flats, parasitic_light, tap_contrast
 from sensors.calibration.characterisation import Stack, characterise
 from sensors.calibration.estimate import estimate, replicates

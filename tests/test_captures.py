@@ -16,9 +16,9 @@ import tifffile
 import c2b
 import sensors
 from c2b import codes
-from c2b.atomic_file import atomic_file
 from c2b.captures import format_of, read_capture, write_capture
 from c2b.captures.ome_tiff import read_document
+from sensors.atomic_file import atomic_file
 from sensors.capture import Capture
 from sensors.readout import Readout
 from sensors.refusal import Refusal

@@ -29,7 +29,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b import code_files, masks
-from c2b.atomic_file import atomic_file
 from c2b.captures import CodeMissing, axes, mat_file, unit
 from c2b.captures import document as documents
 from c2b.captures.given import KEYS as GIVEN
@@ -37,6 +36,7 @@ from c2b.captures.given import Code, Given, sensor_of
 from c2b.natural_order import in_natural_order
 from c2b.video import image_folder
 from sensors import spec
+from sensors.atomic_file import atomic_file
 from sensors.capture import Capture
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor

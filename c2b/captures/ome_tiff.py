@@ -25,8 +25,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from c2b.atomic_file import atomic_file
 from c2b.captures import document as documents
+from sensors.atomic_file import atomic_file
 from sensors.capture import Capture
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor

@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b import array_names
-from c2b.atomic_file import atomic_file
 from c2b.captures import array_file, mat_file, measurement
 from c2b.captures.bucket import light_of
 from c2b.captures.given import Given, with_sidecar
 from c2b.captures.measurement import BAYER
+from sensors.atomic_file import atomic_file
 from sensors.capture import Capture
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor

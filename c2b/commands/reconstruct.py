@@ -137,7 +137,7 @@ def _further(words: list[str], solver: Reconstructor, label: str, video: str) ->
 
 def _write_map(values: NDArray, name: str, path: Path, label: str) -> None:
     from c2b import plots
-    from c2b.atomic_file import atomic_file
+    from sensors.atomic_file import atomic_file
 
     if path.suffix.lower() == ".npy":
         import numpy as np

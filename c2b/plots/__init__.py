@@ -37,7 +37,7 @@ def save(figure: Figure, path: str | Path) -> Path:
     OSError
         As the system reports it.
     """
-    from c2b.atomic_file import atomic_file
+    from sensors.atomic_file import atomic_file
     from sensors.refusal import Refusal
 
     path = Path(path)

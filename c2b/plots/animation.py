@@ -11,9 +11,9 @@ from matplotlib import get_data_path
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from c2b.atomic_file import atomic_file
 from c2b.plots.figure_style import INK, PAPER, array_of
 from c2b.plots.strip import display
+from sensors.atomic_file import atomic_file
 from sensors.refusal import Refusal
 
 SUFFIXES = ".gif", ".png"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-from c2b.atomic_file import atomic_file
+from sensors.atomic_file import atomic_file
 from sensors.refusal import Refusal
 
 PICTURES = ".png", ".gif", ".svg", ".jpg", ".jpeg", ".webp"
