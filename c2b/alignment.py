@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.video.recording import Recording
-from c2b.video.response import Response
-from c2b.video.response import make as make_response
 from recon.demosaicing import demosaic
 from sensors.colour_filter import PATTERNS
 from sensors.refusal import Refusal
+from sensors.response import Response
+from sensors.response import make as make_response
 
 
 def matched(

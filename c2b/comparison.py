@@ -24,13 +24,13 @@ import recon
 from c2b import masks, streaming
 from c2b.comparison_table import Row, read_rows, write_rows
 from c2b.video.recording import Recording
-from c2b.video.response import make as make_response
 from recon.demosaicing import demosaic
 from recon.metrics import Score, score
 from recon.reconstructor import Reconstructor
 from sensors import spec
 from sensors.colour_filter import PATTERNS
 from sensors.refusal import Refusal
+from sensors.response import make as make_response
 from sensors.sensor import Sensor
 
 #: What follows the name of a method that the data step shall follow.

@@ -22,10 +22,10 @@ from c2b.plots.psnr_curve import psnr_figure
 from c2b.plots.strip import strip_figure
 from c2b.report.page import Section, Table, write_page
 from c2b.scenes.as_recording import SceneRecording
-from c2b.video.response import make as make_response
 from c2b.video.writing import write_video
 from recon.metrics import Score, score
 from sensors.atomic_file import atomic_file
+from sensors.response import make as make_response
 
 SCENE = "occluding-objects:frames=9,height=360,width=480,colour=rgb"
 CODE = "impulse:tile=3"

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from c2b.captures import format_of
 from c2b.video.recording import Recording
-from c2b.video.response import linearise
-from c2b.video.response import make as make_response
 from recon.reconstructor import Reconstructor
 from sensors.capture import Capture
 from sensors.refusal import Refusal
+from sensors.response import linearise
+from sensors.response import make as make_response
 from sensors.sensor import Sensor
 
 Progress = Callable[[Iterable[Any], int, str], Iterator[Any]]

@@ -17,6 +17,7 @@ The files in the order the light travels::
     code_link.py            which codes reach the chip, and how fast
     identity.py             what makes a sensor, written down; its digest
     preset.py presets/      sensors with names, from data files
+    response.py             light to stored values, and back
     timing.py               when the sub-exposures happen
     calibration/            darks, flats and strobes to the numbers of a sensor, each with its interval
     kernel.py               how numba kernels are compiled and threaded
@@ -57,6 +58,13 @@ PRESETS = {
     "sony-a7s2": "sensors/presets/sony-a7s2.toml",
     "canon-5d4": "sensors/presets/canon-5d4.toml",
     "nikon-d850": "sensors/presets/nikon-d850.toml",
+}
+
+RESPONSES = {
+    "none": "sensors.response:Linear",
+    "srgb": "sensors.response:StandardRGB",
+    "gamma": "sensors.response:Gamma",
+    "phantom-10bit": "sensors.response:PhantomTenBit",
 }
 
 

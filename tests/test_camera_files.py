@@ -20,8 +20,8 @@ from c2b.video import phantom_cine, photron_mraw
 from c2b.video.packed_dump import RawLayout
 from c2b.video.pixel_packing import pack
 from c2b.video.recording import open_recording
-from c2b.video.response import make as make_response
 from sensors.refusal import Refusal
+from sensors.response import make as make_response
 from tests import handmade_recordings as handmade
 
 COUNT, HEIGHT, WIDTH = 5, 6, 8

@@ -19,10 +19,10 @@ from c2b.commands import make_sensor
 from c2b.commands import table as show_table
 from c2b.comparison_table import COLUMNS, Row, means, read_rows, write_rows
 from c2b.video.recording import Recording
-from c2b.video.response import make as make_response
 from recon.demosaicing import demosaic
 from recon.pseudo_inverse import PseudoInverse
 from sensors import colour_filter
+from sensors.response import make as make_response
 
 FRAMES, HEIGHT, WIDTH = 20, 26, 33  # two exposures of nine frames, two frames over
 ONE = ("--sensor", "two-bucket", "--method", "pseudo-inverse")

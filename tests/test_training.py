@@ -12,15 +12,15 @@ from recon.learned import method as contract
 from recon.learned.coded_blurred_pair import CodedBlurredPair, SingleCoded
 from recon.learned.unfolding import Unfolding
 from recon.networks.mask_unfolding import MaskUnfolding
-from recon.training import light
 from recon.training.clips import Clips, KeptClips
 from recon.training.learning import dead_channels, learn
-from recon.training.losses import Loss, total_variation
+from recon.training.losses import Loss, encode, total_variation
 from recon.training.schedule import Schedule
 from recon.training.settings import TrainingSettings
 from recon.training.turns import Turns
 from recon.training.validation import Found
 from sensors.refusal import Refusal
+from sensors.response import make as make_response
 from tests.handmade_learning import (
     CODE,
     KINDS,
@@ -520,13 +520,10 @@ def test_a_batch_of_a_number_is_always_the_same_and_is_what_the_sensor_makes(kin
 
 
 def test_light_is_encoded_as_srgb_and_back():
-    from c2b.video.response import make
-
     stored = np.linspace(0, 1, 1001, dtype=np.float32)
-    assert np.allclose(light.decode(stored, "srgb"), make("srgb").decode(stored), atol=1e-6)
-    assert np.allclose(light.encode(torch.from_numpy(light.decode(stored, "srgb")), "srgb").numpy(), stored, atol=1e-5)
+    assert np.allclose(encode(torch.from_numpy(make_response("srgb").decode(stored)), "srgb").numpy(), stored, atol=1e-5)
     beyond = torch.tensor([-0.1, 1.2], requires_grad=True)
-    light.encode(beyond, "srgb").sum().backward()
+    encode(beyond, "srgb").sum().backward()
     assert (beyond.grad > 0).all()
 
 

@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates, zoom
 
 from c2b.scenes.layer import TEXELS
 from c2b.scenes.shape import Grid, coverage
+from sensors.response import StandardRGB
 
 Photograph = Literal["china", "flower"]
 
@@ -104,9 +105,8 @@ def letters(shape: tuple[int, int], lines: tuple[str, ...]) -> NDArray[np.float3
 
 @cache
 def _developed(name: Photograph) -> tuple[NDArray[np.float32], ...]:
-    """The planes of a photograph, linear light, by IEC 61966-2-1."""
+    """The planes of a photograph, linear light."""
     from sklearn.datasets import load_sample_image
 
     stored = np.moveaxis(load_sample_image(f"{name}.jpg"), -1, 0) / np.float32(255)
-    linear = np.where(stored <= 0.04045, stored / 12.92, ((stored + 0.055) / 1.055) ** 2.4)
-    return tuple(linear.astype(np.float32))
+    return tuple(StandardRGB().decode(stored).astype(np.float32))

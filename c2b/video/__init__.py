@@ -3,7 +3,6 @@
 recording     what every format gives: frames read when sliced, and what their numbers mean
 window        a lazy part of a recording: frames, crop, luma, size
 orientation   which way up a picture is stored
-response      how stored values come from light, and back
 sidecar       the facts that a video file cannot hold, in a JSON file beside it
 writing       video to file
 plausibility  stored values held against what is declared of them

@@ -11,7 +11,7 @@ a frame                   size of the annotation, annotation, size of the pixels
 ========================  =========================================================================================================
 
 Pixels in whole bytes are stored from the bottom row up, packed ones from the top down, the highest bits first. Packed 10 bit is
-companded: see `c2b.video.response.PhantomTenBit`.
+companded: see `sensors.response.PhantomTenBit`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from c2b.video.packed_dump import RawLayout, mapped
 from c2b.video.recording import Recording
-from c2b.video.response import PhantomTenBit
 from sensors.refusal import Refusal
+from sensors.response import PhantomTenBit
 
 _HEADER, _BITMAP = struct.Struct("<2sHHHiIiIIIIQ"), struct.Struct("<IiiHHIIiiII")
 _PLAIN, _PACKED_10, _PACKED_12 = 0, 256, 1024

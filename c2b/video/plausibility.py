@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from c2b.video.response import make as make_response
 from sensors.refusal import Refusal
+from sensors.response import make as make_response
 
 if TYPE_CHECKING:
     from c2b.video.recording import Recording

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from c2b.video import FORMATS, sidecar
 from c2b.video.orientation import UPRIGHT, upright
 from c2b.video.plausibility import doubts, refuse_beyond, refuse_floats
-from c2b.video.response import linearise
-from c2b.video.response import make as make_response
 from sensors import spec
 from sensors.refusal import Refusal
+from sensors.response import linearise
+from sensors.response import make as make_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,7 +108,7 @@ class Recording(ABC):
     doubted : bool
         Whether its numbers are another program's, to be held against what is declared of them (`c2b.video.plausibility`).
     response : str
-        How stored values come from light: a name of `c2b.video.response.RESPONSES` with its settings.
+        How stored values come from light: a name of `sensors.RESPONSES` with its settings.
     rate : float or None
         Frames per second, where the file knows.
     rate_nominal : bool

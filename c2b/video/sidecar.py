@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from c2b.video.response import make as make_response
 from sensors import spec
 from sensors.refusal import Refusal
+from sensors.response import make as make_response
 
 if TYPE_CHECKING:
     from c2b.video.recording import Recording

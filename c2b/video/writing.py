@@ -14,11 +14,11 @@ from c2b import captures
 from c2b.video import FORMATS, sidecar
 from c2b.video.plausibility import refuse_not_finite
 from c2b.video.recording import Recording
-from c2b.video.response import Response
-from c2b.video.response import make as make_response
 from sensors import spec
 from sensors.atomic_file import atomic_file
 from sensors.refusal import Refusal
+from sensors.response import Response
+from sensors.response import make as make_response
 
 #: Frames taken at a time from an array that may not be in memory.
 BLOCK = 16

@@ -5,7 +5,6 @@ schedule.py             what each step does, and when the run ends
 clips.py                short clips without end: crops of real film, and photographs set in motion
 batches.py              clips, captured by the real sensor
 turns.py                on-policy: captures on their way through the turns of an unfolded network
-light.py                stored values and light
 initialisation.py       initial weights
 losses.py               training losses
 validation.py           how good a network is, frame by frame, and which of its outputs never change

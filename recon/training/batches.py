@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from recon.learned.network import Given, given, tensor
 from recon.reconstructor import needs_local
 from recon.tile_solve import LARGEST_TILE
-from recon.training import light
 from recon.training.clips import Clips, KeptClips
 from recon.training.schedule import Schedule
 from recon.training.settings import TrainingSettings
 from sensors.capture import Capture
 from sensors.refusal import Refusal
+from sensors.response import make as make_response
 from sensors.sensor import Sensor
 
 #: A sensor, or one drawn for each batch.
@@ -143,7 +143,8 @@ class Batches:
         sensor = self.placed(rng, size)
         count = self.count(crop, sensor.frames, count)
         stored = [self._clip(sensor.frames, size, place + k, rng) for k in range(count)]
-        truth = [light.decode(clip, self.settings.response) for clip in stored]
+        decode = make_response(self.settings.response).decode
+        truth = [decode(clip) for clip in stored]
         seeds = rng.integers(2**62, size=count).tolist()
         captures = [Capture(sensor.take(clip, seed=seed)[None], sensor) for clip, seed in zip(truth, seeds, strict=True)]
         return Batch(tensor(truth), given(captures, self.start))

@@ -1,12 +1,13 @@
-"""Training losses."""
+"""Training losses, and the encoding in which they are measured."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from recon.training.light import encode
+from sensors.response import StandardRGB
 
 #: Mean square below which the root is not taken: its slope would have no bound.
 LEAST_SQUARE = 1e-6
@@ -52,6 +53,19 @@ class Loss:
         if self.error == "absolute":
             return difference.abs().mean()
         return (difference.square().mean((1, 2, 3)) + LEAST_SQUARE).sqrt().mean()
+
+
+def encode(irradiance: Tensor, response: str) -> Tensor:
+    """Irradiance to stored values, as `sensors.response` does between 0 and 1; beyond, the curve continues straight.
+
+    So the slope is positive and bounded everywhere, which the power law's is not.
+    """
+    irradiance = irradiance.float()
+    if response == "none":
+        return irradiance
+    line = StandardRGB.LINEAR_BELOW
+    curve = 1.055 * irradiance.clamp(line, 1) ** (1 / 2.4) - 0.055
+    return torch.where(irradiance < line, 12.92 * irradiance, curve + (irradiance - 1).clamp(min=0) * (1.055 / 2.4))
 
 
 def total_variation(video: Tensor, step: int = 2) -> Tensor:

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from recon.learned.network import Given, given
 from recon.learned.output_check import Output, constant_outputs, variance_ratios
 from recon.metrics import psnr
-from recon.training import light
 from recon.training.batches import Batches, first_of
+from recon.training.losses import encode
 from sensors.capture import Capture
 from sensors.refusal import Refusal
+from sensors.response import make as make_response
 from sensors.sensor import white_of
 
 #: Rows and columns of the middle of a held clip that are looked at, at most.
@@ -70,7 +71,7 @@ class Validation:
         for truth, case in self._cases:
             with torch.inference_mode():
                 video = self.estimate(network, case)[0].float().cpu()
-            shown, true = (light.encode(one, response).numpy() for one in (video, torch.from_numpy(truth)))
+            shown, true = (encode(one, response).numpy() for one in (video, torch.from_numpy(truth)))
             volumes.append(psnr(shown, true, data_range=1.0))
             frames.append([psnr(*pair, data_range=1.0) for pair in zip(shown, true, strict=True)])
             ratios.append(variance_ratios(video.numpy(), truth, case.exposure.sensor.tile))
@@ -100,7 +101,7 @@ class Validation:
             sensor = sensor if len(clip) >= sensor.frames else first_of(batches.sensors, batches.settings.seed)
             first = (len(clip) - sensor.frames) // 2
             run = np.asarray(clip[first : first + sensor.frames, top : top + shape[0], left : left + shape[1]])
-            truth = light.decode(run.astype(np.float32) / np.float32(white_of(run)), batches.settings.response)
+            truth = make_response(batches.settings.response).decode(run.astype(np.float32) / np.float32(white_of(run)))
             cases.append((truth, given([Capture(sensor.take(truth, seed=number)[None], sensor)], batches.start)))
         return cases
 

@@ -13,15 +13,8 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sensors import spec
+from sensors import RESPONSES, spec
 from sensors.refusal import Refusal
-
-RESPONSES = {
-    "none": "c2b.video.response:Linear",
-    "srgb": "c2b.video.response:StandardRGB",
-    "gamma": "c2b.video.response:Gamma",
-    "phantom-10bit": "c2b.video.response:PhantomTenBit",
-}
 
 
 class Response(Protocol):
@@ -78,15 +71,22 @@ class Linear(_Named):
 
 @dataclass(frozen=True)
 class StandardRGB(_Named):
-    """The sRGB curve of IEC 61966-2-1:1999: a straight piece near black, then a power of 2.4."""
+    """The sRGB curve of IEC 61966-2-1:1999: a straight piece near black, then a power of 2.4.
+
+    The standard ends the straight piece at a stored value of 0.04045; its 0.0031308 for irradiance is the same place, rounded. Both
+    directions change over at exactly the former, or they would not be each other's inverse between the two.
+    """
+
+    STORED_LINEAR_BELOW: ClassVar[float] = 0.04045
+    LINEAR_BELOW: ClassVar[float] = 0.04045 / 12.92
 
     def decode(self, values: ArrayLike) -> NDArray[np.floating]:
         v = _floating(values)
-        return np.where(v <= 0.04045, v / 12.92, ((np.maximum(v, 0) + 0.055) / 1.055) ** 2.4)
+        return np.where(v <= self.STORED_LINEAR_BELOW, v / 12.92, ((np.maximum(v, 0) + 0.055) / 1.055) ** 2.4)
 
     def encode(self, irradiance: ArrayLike) -> NDArray[np.floating]:
         x = _floating(irradiance)
-        return np.where(x <= 0.04045 / 12.92, 12.92 * x, 1.055 * np.maximum(x, 0) ** (1 / 2.4) - 0.055)
+        return np.where(x <= self.LINEAR_BELOW, 12.92 * x, 1.055 * np.maximum(x, 0) ** (1 / 2.4) - 0.055)
 
 
 @dataclass(frozen=True)
