@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from c2b.video import FORMATS, response, sidecar
+from c2b.video import FORMATS, sidecar
 from c2b.video import recording as recording_module
 from c2b.video.recording import luma, open_recording, read_video
 from c2b.video.writing import loss, write_video
-from sensors import spec
+from sensors import response, spec
 from sensors.refusal import Refusal
 
 FRAMES, HEIGHT, WIDTH = 7, 13, 22

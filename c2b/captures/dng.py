@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from c2b.captures.bucket import chosen
 from sensors.atomic_file import atomic_file
 from sensors.capture import Capture
+from sensors.colour_filter import shifted
 from sensors.companding import expansion_table
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
@@ -77,7 +78,7 @@ class Dng:
         if sensor.readout.bits is None or sensor.colour == "rgb":
             what = "three colours a pixel" if sensor.colour == "rgb" else "charge, not DN"
             raise Refusal(f"cannot write {path}: the capture holds {what}; a DNG holds what a converter of so many bits gave out")
-        mosaic = "" if sensor.colour == "mono" else _mosaic(sensor)
+        mosaic = "" if sensor.colour == "mono" else shifted(sensor.colour, sensor.origin)
         with atomic_file(path) as partial:
             photometric = CFA if mosaic else "minisblack"  # tifffile would have linear raw only in colour
             tags = _tags(sensor, number, mosaic)
@@ -86,12 +87,6 @@ class Dng:
             if not mosaic:
                 with tifffile.TiffFile(partial, mode="r+") as tiff:
                     tiff.pages.first.tags["PhotometricInterpretation"].overwrite(LINEAR_RAW)
-
-
-def _mosaic(sensor: Sensor) -> str:
-    """The pattern from pixel [0, 0] of the picture on, which may lie anywhere on the chip."""
-    top, left = sensor.origin
-    return "".join(sensor.colour[2 * ((top + row) % 2) + (left + column) % 2] for row in (0, 1) for column in (0, 1))
 
 
 def _tags(sensor: Sensor, bucket: int, mosaic: str) -> list[tuple[int, int, int, Any, bool]]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensors import spec
+from sensors.colour_filter import PATTERNS
 from sensors.refusal import Refusal
 from sensors.response import make as make_response
 
@@ -41,8 +42,6 @@ INSIDE = "video.json"
 
 #: Of numbers that are facts; more could not be calculated with.
 LARGEST = 1e30
-
-BAYER = ("rggb", "bggr", "grbg", "gbrg")
 
 
 def beside(path: Path) -> Path:
@@ -172,7 +171,7 @@ def _positive(key: str, value: Any) -> float:
 
 
 def _colour(value: Any, three_channels: bool) -> str:
-    allowed = ("rgb", "mono") if three_channels else ("mono", *BAYER)
+    allowed = ("rgb", "mono") if three_channels else ("mono", *PATTERNS)
     if value not in allowed:
         raise ValueError(f"colour {value!r} does not fit these frames; it can be {' or '.join(allowed)}")
     return value

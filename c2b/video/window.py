@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.video.recording import Recording
+from sensors.colour_filter import PATTERNS, shifted
 from sensors.refusal import Refusal
 
 
@@ -47,7 +48,8 @@ class Window(Recording):
         self.presentation = whole.presentation
         if whole.rate is not None:
             self.rate = whole.rate / abs(self._frames.step)
-        self.colour = _shifted(whole.colour, self._rows.start, self._columns.start)
+        start = (self._rows.start, self._columns.start)
+        self.colour = shifted(whole.colour, start) if whole.colour in PATTERNS else whole.colour
         self.colour = "mono" if self._to_luma else "rgb" if self._to_rgb else self.colour
         height, width = self._resize or (len(self._rows), len(self._columns))
         self.shape = (len(self._frames), height, width, *((3,) if self.colour == "rgb" else ()))
@@ -114,14 +116,6 @@ def _size(resize: tuple[int, int] | None) -> tuple[int, int] | None:
     if len(resize) != 2 or any(n != int(n) or n < 1 for n in resize):
         raise Refusal(f"a size is (height, width) in whole pixels, not {resize}")
     return int(resize[0]), int(resize[1])
-
-
-def _shifted(colour: str, top: int, left: int) -> str:
-    """The Bayer pattern seen from a pixel ``top`` rows down and ``left`` columns right."""
-    if colour in ("mono", "rgb"):
-        return colour
-    rows = (colour[:2], colour[2:]) if top % 2 == 0 else (colour[2:], colour[:2])
-    return "".join(row if left % 2 == 0 else row[::-1] for row in rows)
 
 
 def _resized(block: NDArray, size: tuple[int, int]) -> NDArray:
