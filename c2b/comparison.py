@@ -33,14 +33,6 @@ from sensors.refusal import Refusal
 from sensors.response import make as make_response
 from sensors.sensor import Sensor
 
-#: What follows the name of a method that the data step shall follow.
-CONSISTENT = "+consistent"
-
-
-def make_method(text: str) -> Reconstructor:
-    """``tile:ridge=0.1``, or with the noise-weighted data step after it ``tile:ridge=0.1+consistent``."""
-    return recon.make(text.removesuffix(CONSISTENT), consistent=text.endswith(CONSISTENT))
-
 
 @dataclass(frozen=True, eq=False)
 class Camera:
@@ -231,7 +223,7 @@ class Comparison:
         )
 
     def _digest(self, facts: Mapping[str, Any], camera: Camera, method: str) -> str:
-        words = spec.parse(method.removesuffix(CONSISTENT))[1].values()
+        words = spec.parse(method.removesuffix(recon.CONSISTENT))[1].values()
         files = [_file(Path(word)) for word in words if Path(word).exists()]
         names = [camera.sensor, camera.code, camera.readout, method]
         told = [c2b.__version__, facts, camera.chip.digest, names, files, self.seed, self.protocol]

@@ -44,16 +44,20 @@ METHODS = {
     "blurred": "recon.learned.coded_blurred_pair:SingleBlurred",
 }
 
+#: Ends the name of a method that the data step follows: ``tile:ridge=0.01+consistent``.
+CONSISTENT = "+consistent"
+
 
 def make(spec: str, *, consistent: bool = False) -> Reconstructor:
-    """A method from its name: ``recon.make("tile:ridge=0.01")``.
+    """A method from its name: ``recon.make("tile:ridge=0.01")``, ``recon.make("tile+consistent")``.
 
     Parameters
     ----------
     spec : str
-        A name of `METHODS`, with settings (see `sensors.spec`).
+        A name of `METHODS`, with settings (see `sensors.spec`). After it, ``+consistent`` is the noise-weighted data step
+        (`recon.consistency`).
     consistent : bool
-        Follow it by the noise-weighted data step (`recon.consistency`).
+        The same as ``+consistent``.
 
     Raises
     ------
@@ -62,8 +66,9 @@ def make(spec: str, *, consistent: bool = False) -> Reconstructor:
     """
     from sensors import spec as grammar
 
-    method = grammar.make(METHODS, "method", spec)
-    if not consistent:
+    name = spec.removesuffix(CONSISTENT)
+    method = grammar.make(METHODS, "method", name)
+    if name == spec and not consistent:
         return method
     from recon.consistency import Consistent
 

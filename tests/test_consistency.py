@@ -202,3 +202,9 @@ def test_a_method_keeps_its_verbs_behind_the_step(tmp_path):
     assert consistent.also == ("variance",) and consistent.variance(None) == "the method's own"
     with pytest.raises(AttributeError):
         _ = consistent.attention
+
+
+@pytest.mark.parametrize("text", ["tile:ridge=0.1+consistent", "gap:denoiser=tv,iterations=2+consistent"])
+def test_the_name_of_a_method_may_ask_for_the_data_step(text):
+    method = recon.make(text)
+    assert isinstance(method, Consistent) and vars(method.method) == vars(recon.make(text.removesuffix("+consistent")))

@@ -96,8 +96,9 @@ def compare(
     """
     from functools import cache, partial
 
+    import recon
     from c2b.commands import counted, open_video, part_of, progress
-    from c2b.comparison import Comparison, make_method
+    from c2b.comparison import Comparison
 
     @contextmanager
     def opened(name: str) -> Iterator[Any]:
@@ -117,7 +118,7 @@ def compare(
     comparison = Comparison(
         {name: partial(opened, name) for name in video},
         cameras,
-        {name: make_method(name) for name in method},
+        {name: recon.make(name) for name in method},
         seed=seed,
         protocol=protocol or "",
     )
