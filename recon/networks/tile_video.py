@@ -8,7 +8,7 @@ n       on-count, the row sums of A                                   (B, H, W)
 x       low-resolution video, one value per tile and frame            (N, T, h, w)
 ======  ============================================================  ==================
 
-Matrices and spline are those of `recon.tile_solve` and `recon.upsampling`, without noise; the results are tested equal. Where a
+Matrices and spline are those of `recon.tile_matrix` and `recon.upsampling`, without noise; the results are tested equal. Where a
 tile does not determine all frames a small ridge does. Sums are float32, whatever autocast says.
 """
 
@@ -23,7 +23,8 @@ from torch import Tensor
 
 from recon.networks.space_to_depth import fold
 from recon.reconstructor import needs_local
-from recon.tile_solve import LARGEST_TILE, TileMatrix, centroids_of, tile_matrix, turned
+from recon.tile_matrix import TileMatrix, centroids_of, tile_matrix, turned
+from recon.tile_solve import LARGEST_TILE
 from recon.upsampling import spline_matrix, tile_starts
 from sensors.exposure_torch import Exposure
 from sensors.refusal import Refusal

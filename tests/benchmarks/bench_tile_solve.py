@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 import sensors
 from c2b import codes
-from recon.tile_solve import solve_each_tile, solve_periodic, tile_matrix
+from recon.tile_matrix import solve_periodic, tile_matrix
+from recon.tile_solve import solve_each_tile
 from tests.benchmarks.interleaved import Ratio, compare, gate
 
 SHAPE = 720, 1278
