@@ -5,6 +5,7 @@ pseudo_inverse.py       the video of least energy that explains the capture
 tile_solve.py           uniform intensity within a tile, one unknown per frame
 tile_matrix.py          one small matrix that does so for every tile of a periodic code
 tikhonov.py             the smoothest video that explains the capture as far as its noise allows
+conjugate_gradients.py  the linear solver of whatever has no closed form
 flutter_deblurring.py   one picture in uniform motion, sharp again by least squares
 mask_registration.py    how the mask truly lies, told by the capture itself
 upsampling.py           low-resolution frames back to full size, each from where its samples truly lie

@@ -24,19 +24,16 @@ problems and the regularization method", Soviet Mathematics 4, 1963.)
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from recon.conjugate_gradients import conjugate_gradients
 from recon.reconstructor import Reconstructor, in_colour
 from sensors.capture import Capture
 from sensors.kernel import FLAGS, rows
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
-
-Operator = Callable[[NDArray], NDArray]
 
 #: Variance that is always added to the charge, in white sub-exposures squared: exact data would stop conjugate gradients.
 ROUNDING = 1e-6
@@ -116,24 +113,14 @@ class Tikhonov(Reconstructor):
         def precondition(r: NDArray) -> NDArray:
             return (r - expose_timeline_adjoint(woodbury * expose_timeline(r, sensor), sensor)) / c
 
-        return self._conjugate_gradients(normal, precondition, expose_timeline_adjoint(precision * charge, sensor), start)
-
-    def _conjugate_gradients(self, normal: Operator, precondition: Operator, b: NDArray, x: NDArray) -> NDArray:
-        """x with ``normal(x)`` = b, from the x given."""
-        r = b - normal(x)
-        z = precondition(r)
-        p, rz = z.copy(), np.vdot(r, z)
-        for _ in range(self.iterations):
-            if np.vdot(z, z) <= self.tolerance**2 * np.vdot(x, x):
-                break
-            q = normal(p)
-            alpha = rz / np.vdot(p, q)
-            x += alpha * p
-            r -= alpha * q
-            z = precondition(r)
-            rz, before = np.vdot(r, z), rz
-            p = z + rz / before * p
-        return x
+        return conjugate_gradients(
+            normal,
+            expose_timeline_adjoint(precision * charge, sensor),
+            start,
+            precondition=precondition,
+            tolerance=self.tolerance,
+            iterations=self.iterations,
+        )
 
     def _timeline(self, capture: Capture) -> NDArray[np.float32]:
         return self.smoothest(capture.sensor, capture.charge, capture.variance)
