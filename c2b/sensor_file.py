@@ -34,7 +34,6 @@ from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
 FORMAT = "c2b sensor 1"
-PROVENANCE = ("published", "measured", "assumed", "given")
 
 #: Tables of settings beside those of the sensor itself.
 GROUPS: dict[str, type] = {**preset.GROUPS, "photometry": Photometry}

@@ -29,7 +29,6 @@ from sensors.timing import Timing
 #: Fields of a sensor, and what stands beside it: the names of the tables in a preset.
 GROUPS: dict[str, type] = {"readout": Readout, "timing": Timing}
 BESIDE: dict[str, type] = {"photometry": Photometry, "code_link": CodeLink}
-PROVENANCE = ("published", "measured", "assumed")
 
 
 def make(name: str, words: Mapping[str, str], code: ArrayLike, **settings: Any) -> Sensor:

@@ -83,12 +83,6 @@ class OmeTiff:
             return documents.capture_of(document, images, arrays, path, verify=verify)
 
 
-def read_document(path: Path) -> dict[str, Any]:
-    """The JSON document alone, for ``c2b info``; no array is read."""
-    with tifffile.TiffFile(path) as tiff:
-        return _annotation(tiff, path)
-
-
 def _channels(sensor: Sensor) -> dict[str, Any]:
     names = ["coded", "complement"] if sensor.buckets == 2 else [f"bucket{b}" for b in range(sensor.buckets)]
     bits = {"SignificantBits": sensor.readout.stored_bits} if sensor.readout.stored_bits else {}
