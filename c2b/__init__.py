@@ -14,6 +14,8 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     calibration_folder.py    a folder of darks and flats to a sensor file
     sensor_file.py           measured sensors: numbers with intervals, and maps
     training_clips.py        folders of recordings and photographs to what methods learn from
+    training_run.py          one training: its folder, its steps, where it stands
+    training_queue.py        several trainings, one after the other
     training_log.py          how a training went
     streaming.py             a recording of any length to a capture file, in constant memory
     demonstration.py         what c2b demo shows

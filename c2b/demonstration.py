@@ -131,12 +131,13 @@ def _pictures(folder: Path, truth: NDArray, results: list[Result]) -> None:
 
 
 def _page(path: Path, results: list[Result]) -> None:
+    sections = [*_found(results), *_EXPLAINED]
+    write_page(path, title="Nine frames from one exposure", lead=_LEAD, sections=sections, footer=_CREDIT)
+
+
+def _found(results: list[Result]) -> list[Section]:
+    """What the cameras of this run give back, in pictures and numbers."""
     pair, blurred = results[2], results[0]
-    lead = (
-        "A coded-two-bucket camera has two charge buckets in every pixel and one bit of memory that decides, many times within one "
-        "exposure, which of them collects the light. One exposure then holds a short high-speed video. Here is one such exposure of "
-        "nine frames, what an ordinary camera makes of the same light, and what comes back."
-    )
     table = Table(
         COLUMNS,
         [r.row() for r in results],
@@ -146,46 +147,49 @@ def _page(path: Path, results: list[Result]) -> None:
         best={"PSNR": "max", "middle frame": "max", "SSIM": "max"},
         formats={"PSNR": ".2f", "middle frame": ".2f", "SSIM": ".3f"},
     )
-    sections = [
+    return [
         Section(
             "The film",
             f"The ordinary camera sums the nine frames; repeating its picture scores {blurred.whole.psnr:.1f} dB. Two buckets give the "
             f"nine frames back at {pair.whole.psnr:.1f} dB, from the same light in the same exposure.",
             figures=[("film.gif", "Truth, and what each camera gives back."), ("frames.png", "Frames 0, 2, 4, 6 and 8.")],
         ),
-        Section(
-            "In numbers",
-            "",
-            table=table,
-            figures=[("psnr.png", "Frame by frame."), ("errors.png", "Absolute error.")],
-        ),
-        Section(
-            "How it is recorded",
-            "Under the impulse code each pixel of a 3x3 tile hands one frame to bucket 0 and the other eight to bucket 1: "
-            "no light is lost. The tile solve reads the nine frames off the tile, each registered to the pixel that saw it; the data "
-            "step then makes their sum agree with what both buckets hold.",
-            figures=[
-                ("capture.png", "Both buckets, and a close-up with the tile."),
-                ("code.png", "The code: which pixel collects when."),
-            ],
-        ),
-        Section(
-            "With noise",
-            "The preset `cep-2019` has the noise that such a pixel is assumed to have: photon shot noise, 12 electrons of read "
-            "noise, 12 bits. Brightness is given in electrons that white gives per sub-exposure. The ordinary camera beside it "
-            "has the same readout.",
-            figures=[("noise.png", "An ordinary camera at 100 electrons, two buckets at 800, 100 and 20.")],
-        ),
-        Section(
-            "Do it by hand",
-            "The same on the command line; put your own high-speed video in the place of the scene.",
-            facts={
-                "capture": f"c2b simulate {SCENE} two.c2b.ome.tif --channels rgb",
-                "reconstruct": "c2b reconstruct two.c2b.ome.tif two.mkv --method tile --consistent --response srgb",
-                "score": f"c2b score two.mkv {SCENE} --encode srgb",
-                "look": "c2b plot two.c2b.ome.tif two.png",
-            },
-        ),
+        Section("In numbers", "", table=table, figures=[("psnr.png", "Frame by frame."), ("errors.png", "Absolute error.")]),
     ]
-    credit = "Textures: china.jpg (danielbuechele) and flower.jpg (vultilion), CC BY 2.0, as shipped by scikit-learn."
-    write_page(path, title="Nine frames from one exposure", lead=lead, sections=sections, footer=credit)
+
+
+_LEAD = (
+    "A coded-two-bucket camera has two charge buckets in every pixel and one bit of memory that decides, many times within one "
+    "exposure, which of them collects the light. One exposure then holds a short high-speed video. Here is one such exposure of "
+    "nine frames, what an ordinary camera makes of the same light, and what comes back."
+)
+_CREDIT = "Textures: china.jpg (danielbuechele) and flower.jpg (vultilion), CC BY 2.0, as shipped by scikit-learn."
+_EXPLAINED = (
+    Section(
+        "How it is recorded",
+        "Under the impulse code each pixel of a 3x3 tile hands one frame to bucket 0 and the other eight to bucket 1: "
+        "no light is lost. The tile solve reads the nine frames off the tile, each registered to the pixel that saw it; the data "
+        "step then makes their sum agree with what both buckets hold.",
+        figures=[
+            ("capture.png", "Both buckets, and a close-up with the tile."),
+            ("code.png", "The code: which pixel collects when."),
+        ],
+    ),
+    Section(
+        "With noise",
+        "The preset `cep-2019` has the noise that such a pixel is assumed to have: photon shot noise, 12 electrons of read "
+        "noise, 12 bits. Brightness is given in electrons that white gives per sub-exposure. The ordinary camera beside it "
+        "has the same readout.",
+        figures=[("noise.png", "An ordinary camera at 100 electrons, two buckets at 800, 100 and 20.")],
+    ),
+    Section(
+        "Do it by hand",
+        "The same on the command line; put your own high-speed video in the place of the scene.",
+        facts={
+            "capture": f"c2b simulate {SCENE} two.c2b.ome.tif --channels rgb",
+            "reconstruct": "c2b reconstruct two.c2b.ome.tif two.mkv --method tile --consistent --response srgb",
+            "score": f"c2b score two.mkv {SCENE} --encode srgb",
+            "look": "c2b plot two.c2b.ome.tif two.png",
+        },
+    ),
+)

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -194,16 +195,24 @@ def score(
         conventions={
             "protocol": protocol or None,
             "data_range": float(data_range),
-            "psnr": settings["psnr"],
-            "ssim_window": {"gaussian": "Gaussian 11x11", "uniform": "uniform 7x7"}[settings["window"]],
-            "ssim_sigma": 1.5 if settings["window"] == "gaussian" else None,
-            "ssim_covariance": "population" if settings["window"] == "gaussian" else "sample",
-            "clipped": settings["clip"],
+            **_conventions(settings),
             "frames": f"frame {frames[0]} of {truth.shape[1]} (the middle)" if middle else f"{len(frames)} frames",
             "size": list(truth.shape[2:4]),
             "order": order,
         },
     )
+
+
+def _conventions(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """How PSNR and SSIM were computed, in words."""
+    gaussian = settings["window"] == "gaussian"
+    return {
+        "psnr": settings["psnr"],
+        "ssim_window": "Gaussian 11x11" if gaussian else "uniform 7x7",
+        "ssim_sigma": 1.5 if gaussian else None,
+        "ssim_covariance": "population" if gaussian else "sample",
+        "clipped": settings["clip"],
+    }
 
 
 def _score_clip(

@@ -17,7 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -190,7 +190,7 @@ class Readout:
         for bucket in range(len(charge)):
             words = (seed, exposure, lane, bucket)
             hot = self.hot_current * duration if self.hot_pixels else 0.0
-            self._read_bucket(charge[bucket], words, len(charge), origin, dark[bucket], hot, out[bucket])
+            self._bucket(words, charge.shape, origin, dark[bucket], hot).read_out(charge[bucket], out[bucket])
         return out
 
     def charge(self, images: ArrayLike, *, duration: float = 0.0) -> NDArray[np.float32]:
@@ -271,67 +271,24 @@ class Readout:
             floor = floor / np.square(1 - np.float32(2 * self.nonlinearity) * np.clip(electrons / full, 0, 1))
         return floor
 
-    def _read_bucket(
-        self,
-        charge: NDArray,
-        words: tuple[int, ...],
-        buckets: int,
-        origin: tuple[int, int],
-        dark: float,
-        hot: float,
-        out: NDArray,
-    ) -> None:
-        """The chain of the module's first lines, a few rows at a time, so that they stay in the cache from step to step."""
-        height, width = charge.shape
+    def _bucket(self, words: tuple[int, ...], shape: tuple[int, ...], origin: tuple[int, int], dark: float, hot: float) -> _Bucket:
+        """What the readout of one bucket needs; ``words`` are seed, exposure, lane and bucket, ``shape`` (B, H, W)."""
+        buckets, height, width = shape
         _, _, lane, bucket = words
-        key = stream_key(_NOISE, *words)
         where = (self.serial, bucket, (height, width), origin, lane)
-        prnu = prnu_map(self.prnu, *where) if self.prnu else None
-        dsnu = dsnu_map(self.dsnu, *where) if self.dsnu else None
-        hot_pixels = hot_pixel_map(self.hot_pixels, *where) if hot else None
-        row_noise = self._row_noise(words, buckets, height, origin[0])
-        table = None if self.bits is None or self.companded_bits is None else compression_table(self.bits, self.companded_bits)
         numbers = (self._of_bucket(name, buckets)[bucket] for name in ("full_well", "read_noise", "gain", "black_level"))
-        full_well, read_noise, gain, black = (np.float32(math.inf if each is None else each) for each in numbers)
-        unit = np.float32(1 if self.tukey_lambda is None else 1 / tukey_deviation(self.tukey_lambda))
-        step = max(1, _CACHED_PIXELS // max(1, width))
-
-        def read_rows(first: int, last: int) -> None:
-            buffers = np.zeros((3, min(step, last - first), width), np.float32)
-            for top in range(first, last, step):
-                here = slice(top, min(top + step, last))
-                count, row = here.stop - top, origin[0] + top
-                signal, noise, offsets = buffers[:, :count]
-                np.multiply(charge[here], np.float32(self.white), out=signal, casting="unsafe")
-                if prnu is not None:
-                    signal *= prnu[here]
-                if dark:
-                    signal += np.float32(dark)
-                if hot_pixels is not None:
-                    np.add(signal, np.float32(hot), out=signal, where=hot_pixels[here])
-                poisson_kernel(signal, key, row, origin[1], signal, 0, count)
-                if self.nonlinearity:
-                    np.minimum(signal, full_well, out=signal)
-                    signal -= np.square(signal) * np.float32(self.nonlinearity / full_well)
-                if read_noise and self.tukey_lambda is None:
-                    normal_kernel(key, row, origin[1], noise, 0, count)
-                elif read_noise:
-                    tukey_kernel(key, row, origin[1], np.float32(self.tukey_lambda), unit, noise, 0, count)
-                if dsnu is not None:
-                    offsets = dsnu[here]
-                if row_noise is not None:
-                    offsets = offsets + row_noise[here]
-                _amplify(signal, noise, offsets, full_well, read_noise, gain, black)
-                if self.bits is None:
-                    out[here] = signal
-                elif table is None:
-                    _convert(signal, np.float32(2**self.bits - 1), out[here])
-                else:
-                    codes = np.empty(signal.shape, np.uint16)
-                    _convert(signal, np.float32(2**self.bits - 1), codes)
-                    out[here] = table[codes]
-
-        rows(read_rows, height, work=8 * charge.size)
+        return _Bucket(
+            self,
+            stream_key(_NOISE, *words),
+            origin,
+            dark,
+            hot,
+            *(np.float32(math.inf if each is None else each) for each in numbers),
+            prnu=prnu_map(self.prnu, *where) if self.prnu else None,
+            dsnu=dsnu_map(self.dsnu, *where) if self.dsnu else None,
+            hot_pixels=hot_pixel_map(self.hot_pixels, *where) if hot else None,
+            row_noise=self._row_noise(words, buckets, height, origin[0]),
+        )
 
     def _electrons(self, images: ArrayLike) -> NDArray[np.float32]:
         """Images (..., B, H, W) in DN to electrons, dark current and all; companding and response undone."""
@@ -374,6 +331,81 @@ class Readout:
         if len(value) != buckets:
             raise Refusal(f"readout: {name} has {len(value)} numbers; give one, or one for each bucket ({buckets} here)")
         return value
+
+
+class _Bucket(NamedTuple):
+    """One bucket of one exposure on its way to DN: numbers in electrons, and the maps of its pixels."""
+
+    readout: Readout
+    key: np.uint64
+    origin: tuple[int, int]
+    dark: float
+    hot: float
+    full_well: np.float32
+    read_noise: np.float32
+    gain: np.float32
+    black: np.float32
+    prnu: NDArray | None
+    dsnu: NDArray | None
+    hot_pixels: NDArray | None
+    row_noise: NDArray | None
+
+    def read_out(self, charge: NDArray, out: NDArray) -> None:
+        """The chain of the module's first lines, (H, W), a few rows at a time, so that they stay in the cache from step to step."""
+        height, width = charge.shape
+        step = max(1, _CACHED_PIXELS // max(1, width))
+
+        def read_rows(first: int, last: int) -> None:
+            buffers = np.zeros((3, min(step, last - first), width), np.float32)
+            for top in range(first, last, step):
+                here = slice(top, min(top + step, last))
+                signal, noise, offsets = buffers[:, : here.stop - top]
+                self._gather(charge[here], here, signal)
+                self._disturb(here, noise)
+                if self.dsnu is not None:
+                    offsets = self.dsnu[here]
+                if self.row_noise is not None:
+                    offsets = offsets + self.row_noise[here]
+                _amplify(signal, noise, offsets, self.full_well, self.read_noise, self.gain, self.black)
+                self._digitise(signal, out[here])
+
+        rows(read_rows, height, work=8 * charge.size)
+
+    def _gather(self, charge: NDArray, here: slice, signal: NDArray[np.float32]) -> None:
+        """Light and dark current to electrons, with their shot noise and the bend of the response."""
+        np.multiply(charge, np.float32(self.readout.white), out=signal, casting="unsafe")
+        if self.prnu is not None:
+            signal *= self.prnu[here]
+        if self.dark:
+            signal += np.float32(self.dark)
+        if self.hot_pixels is not None:
+            np.add(signal, np.float32(self.hot), out=signal, where=self.hot_pixels[here])
+        poisson_kernel(signal, self.key, self.origin[0] + here.start, self.origin[1], signal, 0, len(signal))
+        if self.readout.nonlinearity:
+            np.minimum(signal, self.full_well, out=signal)
+            signal -= np.square(signal) * np.float32(self.readout.nonlinearity / self.full_well)
+
+    def _disturb(self, here: slice, noise: NDArray[np.float32]) -> None:
+        """Read noise of unit variance."""
+        row, column = self.origin[0] + here.start, self.origin[1]
+        exponent = self.readout.tukey_lambda
+        if self.read_noise and exponent is None:
+            normal_kernel(self.key, row, column, noise, 0, len(noise))
+        elif self.read_noise:
+            unit = np.float32(1 / tukey_deviation(exponent))
+            tukey_kernel(self.key, row, column, np.float32(exponent), unit, noise, 0, len(noise))
+
+    def _digitise(self, signal: NDArray[np.float32], out: NDArray) -> None:
+        """DN to the codes of the converter, and to those that are stored where they have fewer bits."""
+        bits, stored = self.readout.bits, self.readout.companded_bits
+        if bits is None:
+            out[...] = signal
+        elif stored is None:
+            _convert(signal, np.float32(2**bits - 1), out)
+        else:
+            codes = np.empty(signal.shape, np.uint16)
+            _convert(signal, np.float32(2**bits - 1), codes)
+            out[...] = compression_table(bits, stored)[codes]
 
 
 def ideal() -> Readout:

@@ -1,17 +1,21 @@
 """Capture files: one file per format, chosen by what the file is called and what it holds.
 
-document      what every exact format holds beside its arrays: sensor, readout, buckets, record, hashes
-ome_tiff npz hdf5           everything, bit for bit
-bucket_png                  pairs of PNG, as the Toronto laboratory writes them
-sci_mat mat_file mat_v5     the MATLAB files of snapshot compressive imaging
-own_measurement             arrays of one's own camera: .npz .h5 .npy .tif .png, folders of pictures
-array_file measured_arrays  named arrays in any such file; those of a measurement, found and laid out
-axes                        which axis is time
-measurement true_frames     a measurement as a capture; against the true frames in its file, and anew under another mask
-given                       what the user says of a measurement whose file does not: code, white, black, axes, origin, sensor
-dng                         one bucket of one exposure, for photographers
-plain_stack                 .npy and .tif stacks of a calibration bench
-bucket unit                 one bucket of several; the white of a measurement that nobody calibrated
+document.py             what every exact format holds beside its arrays: sensor, readout, buckets, record, hashes
+ome_tiff.py npz.py hdf5.py              everything, bit for bit
+bucket_png.py           pairs of PNG, as the Toronto laboratory writes them
+sci_mat.py mat_file.py mat_v5.py        the MATLAB files of snapshot compressive imaging
+own_measurement.py      arrays of one's own camera: .npz .h5 .npy .tif .png, folders of pictures
+array_file.py           named arrays in any such file
+measured_arrays.py      those of a measurement, found and laid out
+axes.py                 which axis is time
+measurement.py          a measurement as a capture
+true_frames.py          a measurement against the true frames in its file, and anew under another mask
+code_pattern.py         a measurement without true frames against the pattern of its code
+given.py                what the user says of a measurement whose file does not: code, white, black, axes, origin, sensor
+dng.py                  one bucket of one exposure, for photographers
+plain_stack.py          .npy and .tif stacks of a calibration bench
+bucket.py               one bucket of several
+unit.py                 the white of a measurement that nobody calibrated
 
 A format is a class with ``suffix``, ``exact`` (whether a file gives back every bit), ``recognises(path)``, ``read(path)``,
 ``write(path, sensor, exposures, count, record)`` and one line in `FORMATS`. One that is not exact says what it ``drops``; one whose

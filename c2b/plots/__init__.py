@@ -7,8 +7,9 @@
     strip.py            chosen frames of the truth, the capture and each method
     error_map.py        where and by how much each method errs
     map_picture.py      what a method tells of each pixel besides the video
-psnr_curve.py       PSNR of every frame
+    psnr_curve.py       PSNR of every frame
     training_curve.py   how a training went
+    photon_transfer_picture.py      what a calibration fitted
     animation.py        videos side by side, looping, as GIF or PNG
     contact_sheet.py    rows of labelled images, of which strip and error map are made
     figure_style.py     type, colour and the sheet on which everything is laid out, in inches

@@ -5,6 +5,7 @@
     rotating_camera.py      one photograph of a far world, the camera turns: global motion
     occluding_objects.py    a drifting camera, objects at several depths that pass before each other
     scene.py                Scene: settings, frames on demand, masks, optical flow, occlusion
+    as_recording.py         a scene in the place of a video file
     layer.py                one flat textured thing, seen through a homography, laid over what is behind it
     motion.py               where cameras and objects are at any time
     texture.py              photographs, grain, letters, Siemens star: what surfaces look like

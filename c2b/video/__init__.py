@@ -1,20 +1,21 @@
 """High-speed video in and out: frames as stored, and the light they stand for.
 
-recording     what every format gives: frames read when sliced, and what their numbers mean
-window        a lazy part of a recording: frames, crop, luma, size
-orientation   which way up a picture is stored
-sidecar       the facts that a video file cannot hold, in a JSON file beside it
-writing       video to file
-plausibility  stored values held against what is declared of them
-sci_scene, dng              the true frames of a MATLAB scene; one raw picture
-dng_levels    what the tags of a raw picture say of its numbers
-image_folder, tiff_stack, npy_array, container      one file per format
-photron_mraw, phantom_cine, norpix_seq              those of high-speed cameras, digital numbers as they are
-packed_dump   raw frames with a layout beside them
-pixel_packing, pixel_unpacking                      10 and 12 bit pixels in bytes; the same, compiled
-packet_index  which packets of a container are frames; container_boxes, whether it is all there
-tiff_pages    which pages of a TIFF are there, and which samples are alpha
-yuv           luma and colour differences to red, green, blue
+recording.py            what every format gives: frames read when sliced, and what their numbers mean
+window.py               a lazy part of a recording: frames, crop, luma, size
+orientation.py          which way up a picture is stored
+sidecar.py              the facts that a video file cannot hold, in a JSON file beside it
+writing.py              video to file
+plausibility.py         stored values held against what is declared of them
+sci_scene.py            the true frames of a MATLAB scene
+dng.py dng_levels.py    one raw picture, and what its tags say of its numbers
+image_folder.py tiff_stack.py npy_array.py container.py     one file per format
+photron_mraw.py phantom_cine.py norpix_seq.py   those of high-speed cameras, digital numbers as they are
+packed_dump.py          raw frames with a layout beside them
+pixel_packing.py pixel_unpacking.py     10 and 12 bit pixels in bytes; the same, compiled
+packet_index.py         which packets of a container are frames
+container_boxes.py      whether a container is all there
+tiff_pages.py           which pages of a TIFF are there, and which samples are alpha
+yuv.py                  luma and colour differences to red, green, blue
 
 A new format is one file with one subclass of `recording.Recording`, and one line in `FORMATS`.
 """

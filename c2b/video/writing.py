@@ -81,17 +81,9 @@ def write_video(
         raise Refusal(f"cannot write {path}: a video is (frames, height, width) or (frames, height, width, 3), not {shape}")
     stored = kind.stores(path, given, len(shape) == 4)
     facts = {"colour": "rgb" if len(shape) == 4 else "mono", **_facts(video, given, response, rate, white, record)}
-    levels, encoding = (facts["black"], facts["white"]), make_response("none")
-    if given.kind == "f" and getattr(video, "response", "none") == "none":  # irradiance
-        if stored.kind == "f":
-            facts["response"] = "none"
-        encoding = make_response(facts["response"])
-    if stored != given:
-        facts["black"], facts["white"] = 0.0, float(np.iinfo(stored).max)
-    size = {"frames": shape[0], "height": shape[1], "width": shape[2], "dtype": stored.name}
-    about = {**size, **facts}
+    converted = _converted(frames, path, stored, *_encoded(video, given, stored, facts))
+    about = {"frames": shape[0], "height": shape[1], "width": shape[2], "dtype": stored.name, **facts}
     text = sidecar.text(about)
-    converted = _converted(frames, path, stored, encoding, levels)
     if progress:
         converted = progress(converted, shape[0], "write")
     played = facts["rate"] or NOMINAL_RATE
@@ -144,6 +136,18 @@ def _format_of(path: Path) -> str:
             return name
         known += suffixes
     raise Refusal(f"cannot write {path}: known suffixes are {', '.join(known)}; for a folder of images end the path in /")
+
+
+def _encoded(video: Any, given: np.dtype, stored: np.dtype, facts: dict[str, Any]) -> tuple[Response, tuple[float, float]]:
+    """The response and the levels with which frames become stored ones; ``facts`` is made to say what these then are."""
+    levels, encoding = (facts["black"], facts["white"]), make_response("none")
+    if given.kind == "f" and getattr(video, "response", "none") == "none":  # irradiance
+        if stored.kind == "f":
+            facts["response"] = "none"
+        encoding = make_response(facts["response"])
+    if stored != given:
+        facts["black"], facts["white"] = 0.0, float(np.iinfo(stored).max)
+    return encoding, levels
 
 
 def _given_dtype(dtype: np.dtype) -> np.dtype:

@@ -3,7 +3,8 @@
 method.py               the contract: weights that know what they were trained for, training, reconstruction
 network.py              what a network says of itself, and what it is given
 padding.py              frames of any size for networks that take multiples of a cell
-output_check.py         which outputs of a trained network never change, and how its frames compare
+constant_outputs.py     outputs that never change
+output_check.py         trained weights put to the test: such outputs, and how the frames compare
 unfolding.py            ours: chooses between its two
 tile_unfolding.py       ours for a code that repeats every few pixels
 mask_unfolding.py       ours for full-resolution masks

@@ -110,12 +110,7 @@ def learn(
     run = _Run(network, source, settings, key, checkpoint)
 
     def validate_and_report(row: dict[str, Any]) -> None:
-        found = validate(run.average)
-        if "psnr" in found.figures:
-            run.refuse_collapse(found.figures["psnr"])
-            run.spent.history.append((run.hours, found.figures["psnr"]))
-        row = {**row, **found.figures, "hours": round(run.hours, 4), **dead_channels(network)}
-        said = run.mend(found) if row["step"] else ""
+        row, said = run.judge(validate(run.average), row)
         if validated:
             validated(run.average)
         if report:
@@ -185,6 +180,20 @@ class _Run:
         _approach(self.average, self.network, min(self.settings.average, (1 + step) / (10 + step)))
         self.step = step + 1
         self.spent.loss, self.spent.batches = self.spent.loss + float(value), self.spent.batches + 1
+
+    def judge(self, found: Found, row: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+        """The row of a validation, and what was done about constant outputs.
+
+        Raises
+        ------
+        Refusal
+            If the training has collapsed, or an output stays constant.
+        """
+        if "psnr" in found.figures:
+            self.refuse_collapse(found.figures["psnr"])
+            self.spent.history.append((self.hours, found.figures["psnr"]))
+        row = {**row, **found.figures, "hours": round(self.hours, 4), **dead_channels(self.network)}
+        return row, self.mend(found) if row["step"] else ""
 
     def mend(self, found: Found) -> str:
         """Draw rows of the last layer anew whose outputs are constant and that had no gradient in the last step; returns what was done.

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from recon.learned.constant_outputs import Output, constant_outputs, variance_ratios
 from recon.learned.network import Given, given
-from recon.learned.output_check import Output, constant_outputs, variance_ratios
 from recon.metrics import psnr
 from recon.training.batches import Batches, first_of
 from recon.training.losses import encode

@@ -19,7 +19,7 @@ from sensors.calibration import (
     temporal_mixing,
 )
 from sensors.calibration.estimate import Estimate, estimate, half_width, replicates
-from sensors.calibration.stack_moments import CLIPPED, StackMoments
+from sensors.calibration.stack_moments import CLIPPED, StackMoments, least_step
 from sensors.refusal import Refusal
 
 #: Numbers that a dark enters, and those of two buckets among them.
@@ -426,9 +426,7 @@ class _Bench:
 
     def _step(self, stacks: Sequence[StackMoments]) -> NDArray[np.float64]:
         """Between the values of the converter, DN (B,): the least that is seen, or 1 where none tells."""
-        steps = np.stack([each.step for each in stacks])
-        untold = 0.0 if self.bits is None else 1.0
-        step = np.where(np.isnan(steps).all(0), untold, np.where(np.isnan(steps), np.inf, steps).min(0))
+        step = least_step(stacks, untold=0.0 if self.bits is None else 1.0)
         if self.bits is not None and (step > 1).any():
             self.found.missing["the step of 1 DN"] = (
                 f"values are {step.max():.4g} DN apart, as of {self.bits - np.log2(step.max()):.3g} bits moved up or of digital gain; "

@@ -7,6 +7,7 @@ clipped, that noise is independent between frames and between pixels, and how wi
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -171,6 +172,12 @@ class _Sums:
         self.next_frame += (frame[1:] * frame[:-1]).sum(0)
         if before is not None:
             self.next_frame += frame[0] * before
+
+
+def least_step(stacks: Sequence[StackMoments], untold: float) -> NDArray[np.float64]:
+    """The least step between values in any of the stacks, DN (B,); ``untold`` where none of them tells."""
+    steps = np.stack([each.step for each in stacks])
+    return np.where(np.isnan(steps).all(0), untold, np.where(np.isnan(steps), np.inf, steps).min(0))
 
 
 def _mean_ratio(products: NDArray, squares: NDArray) -> NDArray[np.float64]:
