@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import subprocess
 import sys
+import textwrap
 import tokenize
 from pathlib import Path
 
@@ -15,6 +17,8 @@ import c2b
 import c2b.plots
 import recon
 import sensors
+from c2b.cli import COMMANDS
+from recon import priors
 from sensors.spec import find
 
 ROOT = Path(sensors.__file__).parents[1]
@@ -37,7 +41,7 @@ HEAVY = (
     "skimage",
     "cyclopts",
 )
-MOST_LINES = 400
+MOST_LINES, LONGEST_FUNCTION = 350, 40
 OWNERS = {  # a format or plot belongs to one place
     "av": ("c2b/video/",),
     "PIL": (
@@ -56,7 +60,9 @@ OWNERS = {  # a format or plot belongs to one place
 TABLES = {
     "sensor": sensors.SENSORS,
     "readout": sensors.READOUTS,
+    "response": sensors.RESPONSES,
     "method": recon.METHODS,
+    "prior": priors.PRIORS,
     "code": c2b.CODES,
     "scene": c2b.SCENES,
     "video format": c2b.VIDEO_FORMATS,
@@ -88,45 +94,65 @@ def test_floors_are_never_climbed(path):
 
 
 def imports(path):
-    """Modules of ours that a file imports, wherever in it, but for those that only annotations need."""
-    nodes = list(ast.walk(tree(path)))
-    only_annotated = {
-        name
-        for node in nodes
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for line in node.body
-        for name in ast.walk(line)
-    }
-    for node in nodes:
-        if node in only_annotated or not isinstance(node, ast.Import | ast.ImportFrom):
-            continue
-        module = getattr(node, "module", None) or ""
-        names = [alias.name for alias in node.names]
-        for name in [f"{module}.{name}" for name in names] + [module] if module else names:
-            if name in MODULES:
-                yield name
-                break
+    """Modules of ours that a file imports, wherever in it, for annotations too; not the packages that it lies in.
+
+    These are imported before it whatever it says, and it may read their tables and their errors.
+    """
+    here = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = getattr(node, "module", None) or ""
+            for alias in node.names:
+                names = [f"{module}.{alias.name}", module] if module else [alias.name]
+                found = next((name for name in names if name in MODULES), None)
+                if found and not here.startswith(f"{found}."):
+                    yield found
 
 
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
 
+#: Files that need each other, and why they may.
+KNOTS = {
+    frozenset({"sensors.sensor", "sensors.capture", "sensors.hot_pixels", "sensors.identity"}): (
+        "a sensor takes captures, and a capture knows the sensor that took it; the other two are parts of them that take a sensor"
+    ),
+    frozenset({"c2b.video.recording", "c2b.video.window", "c2b.video.sidecar", "c2b.video.plausibility"}): (
+        "a window of a recording is a recording, and the two others are steps of opening and reading one"
+    ),
+}
 
-def test_no_module_of_recon_needs_one_that_needs_it():
-    """Whatever a module imports, now or when it is called, does not lead back to it; tables of names are no imports."""
-    graph = {name: {one for one in imports(path) if "." in one} for name, path in MODULES.items() if name.startswith("recon.")}
-    done, circles = set(), []
 
-    def follow(name, way):
-        if name in way:
-            circles.append(" -> ".join([*way[way.index(name) :], name]))
-        elif name not in done:
-            for other in sorted(graph.get(name, ())):
-                follow(other, [*way, name])
-            done.add(name)
+def circles(graph):
+    """Sets of nodes that lead to each other: strongly connected components of more than one node (Tarjan)."""
+    index, low, stack, found = {}, {}, [], set()
 
-    for name in graph:
-        follow(name, [])
-    assert not circles
+    def visit(node):
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in graph[node]:
+            if other not in index:
+                visit(other)
+            if other in stack:
+                low[node] = min(low[node], low[other])
+        if low[node] == index[node]:
+            part = stack[stack.index(node) :]
+            del stack[-len(part) :]
+            if len(part) > 1:
+                found.add(frozenset(part))
+
+    for node in graph:
+        if node not in index:
+            visit(node)
+    return found
+
+
+def test_circles_are_found():
+    assert circles({"a": "b", "b": "cd", "c": "a", "d": "e", "e": ""}) == {frozenset("abc")}
+
+
+def test_no_two_files_need_each_other():
+    """Whatever a file imports, now, when it is called or for its annotations, does not lead back to it, but for `KNOTS`."""
+    assert circles({name: set(imports(path)) for name, path in MODULES.items()}) == KNOTS.keys()
 
 
 @every_file
@@ -185,6 +211,27 @@ def test_no_file_is_too_long(path):
     assert code_lines(path.read_text(encoding="utf-8")) <= MOST_LINES
 
 
+def is_kernel(function):
+    return any("njit" in ast.unparse(decorator) for decorator in function.decorator_list)
+
+
+def is_command(function, path):
+    """Of `c2b.commands`, by the name of its file; its signature, an option a line, is not counted."""
+    return path.parent.name == "commands" and function.name == path.stem
+
+
+@every_file
+def test_no_function_is_too_long(path):
+    """Kernels are exempt: they call only kernels of their own file, and loops in one function become one loop of machine code."""
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and not is_kernel(node):
+            length = code_lines(textwrap.dedent("\n".join(lines[node.lineno - 1 : node.end_lineno])))
+            signature = node.body[0].lineno - node.lineno if is_command(node, path) else 0
+            assert length - signature <= LONGEST_FUNCTION, f"{node.name} has {length} lines of code"
+
+
 @every_file
 def test_a_file_says_what_it_is(path):
     module = tree(path)
@@ -239,9 +286,19 @@ def test_every_preset_is_there(name):
     assert preset.load(name)["sensor"] in sensors.SENSORS
 
 
-@pytest.mark.parametrize("package", ["sensors", "recon"])
-def test_the_map_of_a_package_names_its_files(package):
-    """Every top-level file of `sensors` and `recon` stands in the docstring of its package."""
-    said = __import__(package).__doc__
-    files = {path.name for path in (ROOT / package).glob("*.py")} - {"__init__.py"}
-    assert not {name for name in files if name not in said}
+PACKAGE_FILES = [path for path in FILES if path.name == "__init__.py"]
+
+
+@pytest.mark.parametrize("path", PACKAGE_FILES, ids=lambda path: str(path.parent.relative_to(ROOT)))
+def test_the_map_of_a_package_names_its_files(path):
+    """The docstring of every package names all of its files and folders, and no others; commands are named in a table."""
+    said = set(re.findall(r"[\w-]+\.py\b|\b\w+/", ast.get_docstring(tree(path)) or ""))
+    if path.parent.name == "commands":
+        said = {f"{name}.py" for name in COMMANDS}
+    here = {one.name + "/" * one.is_dir() for one in path.parent.iterdir() if one.is_dir() or one.suffix == ".py"}
+    assert said == here - {"__init__.py", "__pycache__/"}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_tells_type_checkers_that_it_is_typed(package):
+    assert (ROOT / package / "py.typed").is_file()
