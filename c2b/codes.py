@@ -33,6 +33,11 @@ def make(text: str) -> NDArray:
     ------
     Refusal
         If the name, a setting or the file is unknown or wrong.
+
+    Examples
+    --------
+    >>> make("impulse:tile=2").reshape(4, 4).tolist()
+    [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
     """
     if is_file(text):
         return code_files.read_code(text)

@@ -65,6 +65,13 @@ def make(spec: str, *, consistent: bool = False) -> Reconstructor:
     ------
     Refusal
         If the name or a setting is unknown.
+
+    Examples
+    --------
+    >>> make("tile:ridge=0.01").ridge
+    0.01
+    >>> type(make("tile+consistent")).__name__
+    'Consistent'
     """
     from sensors import spec as grammar
 

@@ -281,8 +281,10 @@ def _mixture(moments: Iterable[tuple[float, NDArray, NDArray]], patch: tuple[int
 
 
 def _start(X: NDArray[np.float32], components: int, seed: int) -> NDArray[np.float32]:
-    """Responsibilities of the clusters that k-means finds in the logarithm of magnitudes: the components of film differ less in
-    where they are than in what varies how much in them."""
+    """Responsibilities of the clusters that k-means finds in the logarithm of magnitudes.
+
+    The components of film differ less in where they are than in what varies how much in them.
+    """
     from sklearn.cluster import MiniBatchKMeans
 
     def magnitudes(rows: NDArray) -> NDArray[np.float32]:

@@ -425,8 +425,9 @@ def _apart(value: float, inner: float, error: float) -> float:
 
 
 def _likelier(middle: _Middle, p: Position, other: Position, names: list[str]) -> bool:
-    """Whether the data rather come from the other position. The mask on paper has the sharpest edges there are; near it a step hardly
-    changes the score, but does change the likelihood.
+    """Whether the data rather come from the other position.
+
+    The mask on paper has the sharpest edges there are; near it a step hardly changes the score, but does change the likelihood.
     """
     (misfit, _, rise), (found, _, determinant) = (middle.score(one, names) for one in (p, other))
     step = np.array([other[name] - p[name] for name in names])

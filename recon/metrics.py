@@ -103,6 +103,11 @@ def psnr(video: ArrayLike, truth: ArrayLike, *, data_range: float) -> float:
     ------
     Refusal
         If the shapes differ, something is empty or not finite, or data_range is not positive.
+
+    Examples
+    --------
+    >>> round(psnr([0.5, 0.6], [0.5, 0.5], data_range=1.0), 2)
+    23.01
     """
     video, truth = _pair(video, truth, data_range)
     return _decibel(_square_error(_finite(video, "video"), _finite(truth, "truth")), data_range)

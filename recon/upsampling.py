@@ -14,7 +14,13 @@ SAME_SAMPLE = 0.5
 
 
 def tile_starts(size: int, tile: int) -> NDArray[np.int64]:
-    """First pixel of each tile along an axis; where the size is no multiple of the tile the last one is moved back to fit."""
+    """First pixel of each tile along an axis; where the size is no multiple of the tile the last one is moved back to fit.
+
+    Examples
+    --------
+    >>> tile_starts(8, 3).tolist()
+    [0, 3, 5]
+    """
     return np.minimum(np.arange(-(-size // tile)) * tile, size - tile)
 
 

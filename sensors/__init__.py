@@ -86,6 +86,15 @@ def make(spec: str, code: Any, **settings: Any) -> Sensor:
     ------
     Refusal
         If the name or a setting is unknown, or the sensor cannot do this code.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sensor = make("two-bucket:leakage=0.02", np.eye(4, dtype=np.uint8).reshape(4, 2, 2))
+    >>> sensor.frames, sensor.tile, sensor.buckets
+    (4, (2, 2), 2)
+    >>> sensor.expose(np.ones((4, 6, 8))).sum(0).mean().round(6).item()  # no light is lost
+    4.0
     """
     from sensors import preset
     from sensors import spec as grammar

@@ -11,9 +11,10 @@ from sensors.sensor import Sensor
 
 @dataclass(frozen=True, eq=False)
 class CodedPixel(Sensor):
-    """The single-bucket coded sensor of Hitomi et al., "Video from a single coded exposure photograph using a learned
-    over-complete dictionary", ICCV 2011; with a full-resolution mask also the measurement of snapshot compressive imaging
-    (CACTI, Llull et al., Optics Express 2013): y = sum_t code[t] x[t].
+    """Pixel-wise coded exposure with a single bucket: y = sum_t code[t] x[t].
+
+    The sensor of Hitomi et al., "Video from a single coded exposure photograph using a learned over-complete dictionary", ICCV 2011;
+    with a full-resolution mask also the measurement of snapshot compressive imaging (CACTI, Llull et al., Optics Express 2013).
     """
 
     def share(self, code: NDArray) -> NDArray:

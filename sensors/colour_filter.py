@@ -44,7 +44,13 @@ def mosaic(video: NDArray, pattern: str, origin: tuple[int, int] = (0, 0)) -> ND
 
 
 def shifted(pattern: str, origin: tuple[int, int]) -> str:
-    """The pattern as a frame at ``origin`` sees it."""
+    """The pattern as a frame at ``origin`` sees it.
+
+    Examples
+    --------
+    >>> shifted("rggb", (0, 1))
+    'grbg'
+    """
     if pattern not in PATTERNS:
         raise Refusal(f"unknown mosaic {pattern!r}; known: {', '.join(PATTERNS)}")
     return "".join(pattern[2 * ((row + origin[0]) % 2) + (column + origin[1]) % 2] for row, column in PHASES)

@@ -12,8 +12,9 @@ from sensors.sensor import Sensor
 
 @dataclass(frozen=True, eq=False)
 class FlutterShutter(Sensor):
-    """A global shutter that follows a binary sequence (Raskar, Agrawal, Tumblin, "Coded exposure photography: motion deblurring
-    using fluttered shutter", SIGGRAPH 2006).
+    """Global shutter that follows a binary sequence.
+
+    Raskar, Agrawal, Tumblin, "Coded exposure photography: motion deblurring using fluttered shutter", SIGGRAPH 2006.
 
     Raises
     ------

@@ -81,6 +81,11 @@ def poisson(mean: ArrayLike, key: np.uint64, origin: tuple[int, int] = (0, 0), o
     Limits: single-precision arithmetic leaves the probability of each count right to about 1e-6 of itself, plus 1e-7. Below a
     mean of 12 the upper 1/1024 of the distribution is inverted in double precision from 64 random bits, so that tails go on
     to 1e-13. Counts from 2**24 on (means of 1.6e7) are rounded to float32, and a mean counts as at most 2**30.
+
+    Examples
+    --------
+    >>> poisson(np.full((1, 4), 100.0), stream_key(0)).tolist()
+    [[89.0, 108.0, 89.0, 80.0]]
     """
     mean = np.ascontiguousarray(mean, np.float32)
     out = np.empty(mean.shape, np.float32) if out is None else out
@@ -423,8 +428,10 @@ def normal_kernel(key, row, column, out, first, last):
 
 @numba.njit(**FLAGS)
 def tukey_kernel(key, row, column, exponent, scale, out, first, last):
-    """Rows ``first`` to ``last`` of `tukey_lambda`: Q = d exp(lambda (a + b) / 2) sinh(h) / h with a = log p, b = log(1 - p),
-    d = a - b and h = lambda d / 2, which loses no digits where lambda or d is small."""
+    """Rows ``first`` to ``last`` of `tukey_lambda`: Q = d exp(lambda (a + b) / 2) sinh(h) / h.
+
+    With a = log p, b = log(1 - p), d = a - b and h = lambda d / 2, which loses no digits where lambda or d is small.
+    """
     W = out.shape[1]
     key, half = _u8(key), _f4(0.5) * exponent
     buffer = np.empty(W + 2 * _STRIPE, _i4)

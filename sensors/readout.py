@@ -277,13 +277,17 @@ class Readout:
         _, _, lane, bucket = words
         where = (self.serial, bucket, (height, width), origin, lane)
         numbers = (self._of_bucket(name, buckets)[bucket] for name in ("full_well", "read_noise", "gain", "black_level"))
+        full_well, read_noise, gain, black = (np.float32(math.inf if each is None else each) for each in numbers)
         return _Bucket(
-            self,
-            stream_key(_NOISE, *words),
-            origin,
-            dark,
-            hot,
-            *(np.float32(math.inf if each is None else each) for each in numbers),
+            readout=self,
+            key=stream_key(_NOISE, *words),
+            origin=origin,
+            dark=dark,
+            hot=hot,
+            full_well=full_well,
+            read_noise=read_noise,
+            gain=gain,
+            black=black,
             prnu=prnu_map(self.prnu, *where) if self.prnu else None,
             dsnu=dsnu_map(self.dsnu, *where) if self.dsnu else None,
             hot_pixels=hot_pixel_map(self.hot_pixels, *where) if hot else None,
@@ -389,9 +393,11 @@ class _Bucket(NamedTuple):
         """Read noise of unit variance."""
         row, column = self.origin[0] + here.start, self.origin[1]
         exponent = self.readout.tukey_lambda
-        if self.read_noise and exponent is None:
+        if not self.read_noise:
+            return
+        if exponent is None:
             normal_kernel(self.key, row, column, noise, 0, len(noise))
-        elif self.read_noise:
+        else:
             unit = np.float32(1 / tukey_deviation(exponent))
             tukey_kernel(self.key, row, column, np.float32(exponent), unit, noise, 0, len(noise))
 

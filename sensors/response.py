@@ -30,7 +30,13 @@ class Response(Protocol):
 
 
 def make(text: str) -> Response:
-    """The response named ``none``, ``srgb`` or ``gamma:exponent=2.2``."""
+    """The response named ``none``, ``srgb`` or ``gamma:exponent=2.2``.
+
+    Examples
+    --------
+    >>> make("srgb").decode([0.0, 0.5, 1.0]).round(4).tolist()
+    [0.0, 0.214, 1.0]
+    """
     return spec.make(RESPONSES, "response", text)
 
 

@@ -37,8 +37,10 @@ MOST_STEPS = 1000
 
 @dataclass(frozen=True, eq=False)
 class RollingShutter(Sensor):
-    """Rows that follow one code at different times; with a code per row the coded rolling shutter of Gu, Hitomi, Mitsunaga, Nayar,
-    "Coded rolling shutter photography: flexible space-time sampling", ICCP 2010.
+    """Rolling shutter: rows that follow one code at different times.
+
+    With a code per row the coded rolling shutter of Gu, Hitomi, Mitsunaga, Nayar, "Coded rolling shutter photography: flexible
+    space-time sampling", ICCP 2010.
 
     Parameters
     ----------

@@ -38,6 +38,11 @@ def parse(text: str) -> tuple[str, dict[str, str]]:
     ------
     Refusal
         If the text is empty, a setting lacks ``=``, a bracket or quote is not closed, or a key stands twice.
+
+    Examples
+    --------
+    >>> parse("cep-2019:white=100,read_noise=[5,6]")
+    ('cep-2019', {'white': '100', 'read_noise': '[5,6]'})
     """
     name, _, rest = text.strip().partition(":")
     if not name:

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import textwrap
 import tokenize
+import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,7 @@ TABLES = {
 every_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
 
 
+@cache
 def tree(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -211,8 +214,13 @@ def test_no_file_is_too_long(path):
     assert code_lines(path.read_text(encoding="utf-8")) <= MOST_LINES
 
 
+def functions(path):
+    return [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef)]
+
+
 def is_kernel(function):
-    return any("njit" in ast.unparse(decorator) for decorator in function.decorator_list)
+    """Whether numba compiles it, or it makes an instruction of LLVM that kernels call."""
+    return any(word in ast.unparse(decorator) for decorator in function.decorator_list for word in ("njit", "intrinsic"))
 
 
 def is_command(function, path):
@@ -232,13 +240,40 @@ def test_no_function_is_too_long(path):
             assert length - signature <= LONGEST_FUNCTION, f"{node.name} has {length} lines of code"
 
 
-@every_file
-def test_a_file_says_what_it_is(path):
-    module = tree(path)
-    assert (ast.get_docstring(module) or "").strip()
-    for node in module.body:
+def methods(path):
+    """Public methods of the public classes of a file."""
+    for node in tree(path).body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-            assert ast.get_docstring(node), node.name
+            yield from (one for one in node.body if isinstance(one, ast.FunctionDef) and not one.name.startswith("_"))
+
+
+DOCUMENTED = {one.name for path in FILES for one in methods(path) if ast.get_docstring(one)}
+
+
+@every_file
+def test_a_method_is_documented_where_it_is_declared(path):
+    """One that overrides another, or a verb of a contract, need not say again what that says."""
+    assert not [one.name for one in methods(path) if not ast.get_docstring(one) and one.name not in DOCUMENTED]
+
+
+KERNEL_FILES = {path.relative_to(ROOT).as_posix() for path in FILES if any(map(is_kernel, functions(path)))}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+
+
+def test_checkers_of_types_spare_just_the_files_with_kernels():
+    spared = {name for name, rules in PROJECT["ruff"]["lint"]["per-file-ignores"].items() if "ANN202" in rules}
+    assert spared == KERNEL_FILES
+    (untyped,) = (part["module"] for part in PROJECT["mypy"]["overrides"])
+    assert {name.replace(".", "/") + ".py" for name in untyped} == KERNEL_FILES
+
+
+@pytest.mark.parametrize("name", sorted(KERNEL_FILES))
+def test_beside_kernels_functions_are_typed(name):
+    for function in functions(ROOT / name):
+        if not is_kernel(function):
+            given = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+            untyped = [one.arg for one in given if one.annotation is None and one.arg not in ("self", "cls")]
+            assert not untyped and function.returns, function.name
 
 
 @every_file

@@ -567,17 +567,17 @@ def long(tmp_path_factory):
 
 @pytest.mark.parametrize("words", ["simulate long.npy x.c2b.ome.tif --sensor cep-2019", f"reconstruct {CAPTURE} x/"])
 def test_an_interruption_leaves_nothing(long, words):
-    before = set(os.listdir(long))
+    before = set(long.iterdir())
     listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background of a shell is deaf to it
     process = subprocess.Popen([*PROGRAM, *words.split()], cwd=long, stdout=-1, stderr=-1, text=True, preexec_fn=listen)
     deadline = time.monotonic() + 60
-    while set(os.listdir(long)) == before and process.poll() is None and time.monotonic() < deadline:
+    while set(long.iterdir()) == before and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
-    assert any("partial" in name for name in set(os.listdir(long)) - before), "it was over before it could be interrupted"
+    assert any("partial" in path.name for path in set(long.iterdir()) - before), "it was over before it could be interrupted"
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "c2b: interrupted; nothing half-written is left\n")
-    assert set(os.listdir(long)) == before
+    assert set(long.iterdir()) == before
 
 
 def test_a_reader_that_stops_listening_is_no_error():

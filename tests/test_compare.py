@@ -54,7 +54,7 @@ def answer(capsys, *words):
 
 
 def table(folder):
-    with open(f"{folder}/comparison.csv", newline="") as file:
+    with Path(folder, "comparison.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -193,7 +193,8 @@ def test_an_interrupted_comparison_goes_on_where_it_stopped(here, capsys, monkey
 
     monkeypatch.setattr(PseudoInverse, "solve", interrupted)
     assert main(["compare", *words, "--report", "d"]) == 130
-    assert [row["sensor"] for row in table("d")] == ["coded-pixel"] and os.listdir("d") == ["comparison.csv"]
+    assert [row["sensor"] for row in table("d")] == ["coded-pixel"]
+    assert [path.name for path in Path("d").iterdir()] == ["comparison.csv"]
     capsys.readouterr()
     again = answer(capsys, *words, "--report", "d")["rows"]
     assert len(calls) == 4 + 2

@@ -407,7 +407,7 @@ def test_slices_of_mapped_files_are_read_only_views(tmp_path, name):
 
 
 def test_one_frame_of_a_recording_larger_than_memory_is_read_at_once(tmp_path):
-    with open(tmp_path / "huge.npy", "wb") as file:
+    with (tmp_path / "huge.npy").open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": (60_000, 500, 1000)}
         np.lib.format.write_array_header_1_0(file, header)
         file.truncate(file.tell() + 60_000 * 500 * 1000)

@@ -42,8 +42,10 @@ KNOWN_AXES = (".txt", ".bmp", ".png")
 
 
 class Code(NamedTuple):
-    """A code as given: its values, what it is called, whether it has a name rather than a file, whether time is known to be first, and
-    the usual order of its axes, in which the values are.
+    """A code as given, with what is known of it.
+
+    Its values, what it is called, whether it has a name rather than a file, whether time is known to be first, and the usual order of
+    its axes, in which the values are.
     """
 
     values: NDArray

@@ -1,5 +1,7 @@
-"""A capture as a NumPy archive: ``meas.npy``, ``code.npy``, maps, and ``document.json``, stored and not compressed, so that
-``numpy.load`` and ``unzip`` open it and the images can be mapped into memory. No pickle, neither written nor read.
+"""A capture as a NumPy archive: ``meas.npy``, ``code.npy``, maps, and ``document.json``.
+
+They are stored and not compressed, so that ``numpy.load`` and ``unzip`` open them and the images can be mapped into memory. No pickle,
+neither written nor read.
 """
 
 from __future__ import annotations

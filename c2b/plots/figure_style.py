@@ -60,7 +60,7 @@ class Sheet:
         self.words(left, top + self.below, words, **style)
 
     def words(self, left: float, top: float, words: str, *, size: float = BODY, colour: str = INK, **style: Any) -> None:
-        # a dollar would otherwise start a formula
+        """Write words, in inches from the top left; a dollar would otherwise start a formula."""
         self.figure.text(left / WIDTH, 1 - top / self.height, words.replace("$", r"\$"), fontsize=size, color=colour, **style)
 
 

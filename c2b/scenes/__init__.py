@@ -41,6 +41,11 @@ def make(spec: str, **settings: Any) -> Scene:
     ------
     Refusal
         If the name or a setting is unknown, or a setting is out of range.
+
+    Examples
+    --------
+    >>> make("rotating-camera:frames=8,height=24,width=32")[2:5].shape
+    (3, 24, 32)
     """
     from sensors import spec as grammar
 

@@ -36,6 +36,7 @@ def coverage(distance: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def disc(y: Grid, x: Grid, radius: float) -> NDArray[np.floating]:
+    """A disc about the origin: distance of its edge, below zero inside."""
     return np.hypot(y, x) - radius
 
 

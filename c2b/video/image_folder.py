@@ -181,6 +181,7 @@ def _presentation(file: Path) -> dict[str, str]:
 
 
 def write_png(file: Path, frame: NDArray) -> None:
+    """Write a frame of uint8 or uint16, grey or colour, as a PNG."""
     if frame.dtype == np.uint16 and frame.ndim == 3:
         file.write_bytes(_deep_png(frame))
         return

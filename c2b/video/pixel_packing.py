@@ -98,6 +98,11 @@ def pack(pixels: NDArray, packing: str) -> NDArray[np.uint8]:
     ------
     Refusal
         If the packing is unknown, or a pixel does not fit its bits.
+
+    Examples
+    --------
+    >>> pack(np.array([[0xABC, 0x123]], np.uint16), "Mono12p").tobytes().hex()
+    'bc3a12'
     """
     kind, width = _packing(packing), pixels.shape[-1]
     if pixels.dtype.kind not in "ui" or (pixels.size and not 0 <= pixels.min() <= pixels.max() < 1 << kind.bits):

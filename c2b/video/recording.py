@@ -234,10 +234,12 @@ class Recording(ABC):
 
     @property
     def height(self) -> int:
+        """Rows of a frame."""
         return self.shape[1]
 
     @property
     def width(self) -> int:
+        """Columns of a frame."""
         return self.shape[2]
 
     @property

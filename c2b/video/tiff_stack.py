@@ -200,6 +200,7 @@ class Complaints(logging.Handler):
         logging.getLogger("tifffile").addHandler(_QUIET)
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Count it, and end the reading of a file that is nothing but faults."""
         self.count += 1
         if self.count > self.MOST:
             raise ValueError(f"more than {self.MOST} faults in its pages and tags")

@@ -145,8 +145,10 @@ class UnderWay:
 
 
 def _beside(video: Tensor, neighbours: list[Neighbours], turned: list[int]) -> Iterator[Tensor]:
-    """For each frame of videos (N, T, H, W) the one REACH before, and so on to the one REACH after, moved onto it, and then turned
-    with it."""
+    """For each frame of videos (N, T, H, W) the one REACH before, and so on to the one REACH after.
+
+    Each is moved onto the frame, and then turned with it.
+    """
     frames = video.cpu().numpy()
     steps = [step for step in range(-REACH, REACH + 1) if step]
     for step in reversed(steps) if AXES[0] in turned else steps:  # what came before now comes after

@@ -29,5 +29,5 @@ class Denoiser(ABC):
         """
 
     def guided_by(self, video: NDArray[np.float32]) -> Denoiser:
-        """This prior adapted to an estimate of the video, such as to its motion."""
+        """The prior adapted to an estimate of the video, such as to its motion."""
         return self

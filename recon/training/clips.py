@@ -159,8 +159,11 @@ class Clips:
         return _stored(picture if self.colour or picture.ndim == 2 else picture[..., int(rng.integers(3))])
 
     def _motion(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Callable[[NDArray], NDArray[np.float32]]:
-        """From times in frames, counted from the middle of the clip, to matrices (N, 2, 3) from pixels, counted likewise, to pixels of
-        the picture of that shape, about a random place of it; the motion accelerates a little."""
+        """From times in frames, counted from the middle of the clip, to matrices (N, 2, 3) from pixels to pixels of the picture.
+
+        Pixels of the clip are counted likewise. The clip lies about a random place of the picture of that shape; the motion accelerates
+        a little.
+        """
         moving = rng.random() >= STANDING
         speed = np.exp(rng.uniform(np.log(SLOWEST), np.log(self.fastest))) * moving
         heading = rng.uniform(0, 2 * np.pi)

@@ -65,8 +65,10 @@ def _unsteady(stack: StackMoments, ground: NDArray[np.float64], bucket: int) -> 
 
 
 def _of_mean(stack: StackMoments, bucket: int) -> NDArray[np.float64]:
-    """Variance of a pixel's mean: of its own noise smoothed to the bucket's line of variance over mean, since a few frames
-    alone would give each pixel a variance of its own luck."""
+    """Variance of a pixel's mean: of its own noise smoothed to the bucket's line of variance over mean.
+
+    A few frames alone would give each pixel a variance of its own luck.
+    """
     mean, variance = stack.mean[bucket], stack.variance[bucket]
     if stack.frames < 2:
         return np.full(mean.shape, np.nan)

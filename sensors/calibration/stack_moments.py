@@ -154,8 +154,9 @@ class _Sums:
             self.of_rows += np.square(row - row.mean(-1, keepdims=True)).sum(0)
 
     def alike(self) -> NDArray[np.float64]:
-        """Correlations (B, 3): the mean of those of each pixel, since a few that are loud should not speak for all; without what
-        taking off the means of frames and rows makes of independent noise.
+        """Correlations (B, 3), without what taking off the means of frames and rows makes of independent noise.
+
+        The mean of those of each pixel, since a few that are loud should not speak for all.
         """
         right, below = (np.sqrt(self.within * np.roll(self.within, -1, axis)) for axis in (-1, -2))
         expected = -1 / self.frames if self.frames > 2 else np.nan
