@@ -190,7 +190,7 @@ def test_averaging_keeps_a_still_wall_and_a_single_frame():
         assert np.array_equal(MotionCompensated()(one, 0), one)
 
 
-@pytest.mark.parametrize("spec", ["tv", "tv:time=0.2,iterations=40", "motion", "non-local"])
+@pytest.mark.parametrize("spec", [*priors.PRIORS, "tv:time=0.2,iterations=40"])
 def test_every_prior_takes_noise_away(spec):
     clean = texture(scale=4)[None].repeat(3, 0)
     noisy = clean + np.random.default_rng(0).normal(0, 0.05, clean.shape).astype(np.float32)
