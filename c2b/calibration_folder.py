@@ -66,7 +66,7 @@ class FolderCalibration:
     found : Characterisation
         The numbers.
     document : dict
-        Of the sensor file.
+        Content of the sensor file.
     maps : dict of str to ndarray
         That go beside it.
     """

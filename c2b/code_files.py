@@ -64,7 +64,7 @@ def read_code(path: str | Path, *, camera: str = "") -> NDArray:
     ----------
     path : path
     camera : str
-        Of a .bmp mask stack: a name of `CAMERAS`, or ``square``; default: known by the size of the picture.
+        Camera of a .bmp mask stack: a name of `CAMERAS`, or ``square``; default: known by the size of the picture.
 
     Raises
     ------

@@ -30,7 +30,7 @@ RCOND = 1e-12
 
 @dataclass(frozen=True)
 class Criteria:
-    """Of one code; pairs are (one bucket, two buckets). Condition and noise gain are infinite where the rank is below T."""
+    """Criteria of one code; pairs are (one bucket, two buckets). Condition and noise gain are infinite where the rank is below T."""
 
     frames: int
     tile: tuple[int, int]

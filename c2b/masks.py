@@ -77,11 +77,11 @@ def placed(
     ----------
     code : ndarray, (T, p, q) or (M, T, p, q)
     size : (height, width)
-        Of the frame.
+        Size of the frame.
     origin : (row, column), optional
         As the user states it.
     name : str
-        Of the code, for the message.
+        Name of the code, for the message.
     named : bool
         Whether it is a code of `c2b.CODES`, which repeats over any frame.
 

@@ -25,7 +25,7 @@ def demosaic(mosaic: NDArray, pattern: str, origin: tuple[int, int] = (0, 0)) ->
     mosaic : ndarray, (K, H, W)
         Frames behind a colour filter.
     pattern : str
-        Of `sensors.colour_filter.PATTERNS`.
+        One of `sensors.colour_filter.PATTERNS`.
     origin : (int, int)
         Chip address of pixel [0, 0].
 

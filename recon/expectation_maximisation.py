@@ -127,7 +127,7 @@ def fit(patches: NDArray, patch: tuple[int, int, int], **settings: Any) -> Gauss
     tolerance : float
         Gain in nats per patch below which the iteration ends.
     seed : int
-        Of the start.
+        Seed of the initial responsibilities.
     report : callable, (done, total, said, row), optional
         Called after each iteration with its number, `iterations`, the log-likelihood in words, and both numbers as a row.
     checkpoint : path, optional

@@ -54,7 +54,7 @@ class FlutterDeblurring(Reconstructor):
     Parameters
     ----------
     length : float, optional
-        Of the motion during the exposure, in pixels; one pixel per sub-exposure if not given.
+        Length of the motion during the exposure, in pixels; one pixel per sub-exposure if not given.
     angle : float
         Where to, in degrees: 0 to the right, 90 down.
     smoothness : float
@@ -107,7 +107,7 @@ class FlutterDeblurring(Reconstructor):
     def noise_gain(self, capture: Capture) -> NDArray[np.float64]:
         """Standard deviation of the noise of the picture over that of one sample of the charge, (N, 2).
 
-        Of this exposure, and of one bucket that is open throughout; both for an object of 300 pixels before a dark background.
+        Gain of this exposure, and of one bucket that is open throughout; both for an object of 300 pixels before a dark background.
         """
         return np.array([self._noise_gains(one.sensor.at(0)) for one in capture])
 

@@ -69,7 +69,7 @@ class PlugAndPlay(Reconstructor):
     rounds : int
         How often the denoiser is guided by the estimate anew, such as by its motion.
     sigma : float
-        Of the noise that the denoiser is to take away, irradiance.
+        Standard deviation of the noise that the denoiser is to take away, irradiance.
     damping : float
         d: 0 for generalised alternating projection, above for ADMM.
     accelerated : bool
@@ -143,7 +143,7 @@ class GapTV(Reconstructor):
     Parameters
     ----------
     weight : float
-        Of total variation in one turn, irradiance. It says how fast the turns get to the result, hardly what it is.
+        Weight of total variation in one turn, irradiance. It says how fast the turns get to the result, hardly what it is.
     gradient : float, optional
         Mean modulus of the differences in video, irradiance: P = weight * gradient. The smaller, the smoother the result of a noisy
         capture. By default from the noise of the capture.
@@ -208,7 +208,7 @@ class AdmmTV(GapTV):
     Parameters
     ----------
     damping : float
-        Of the data step.
+        Damping of the data step.
     weight, gradient, time, coupled, inner, iterations, accelerated, tolerance
         See `GapTV`.
     """

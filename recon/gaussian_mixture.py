@@ -147,7 +147,7 @@ class GaussianMixture:
             raise Refusal(f"{Path(path).name} holds no mixture: {error.args[0]!r} is missing") from error
 
     def _whitened(self) -> Iterator[tuple[NDArray, float]]:
-        """Of each component U (d, R) and log det(I + F^T F / f), with (F F^T + f I)^-1 = (I - U U^T) / f."""
+        """For each component, U (d, R) and log det(I + F^T F / f), with (F F^T + f I)^-1 = (I - U U^T) / f."""
         for factors, floor in zip(self.factors.astype(np.float64), self.floor.astype(np.float64), strict=True):
             vectors, singular, _ = np.linalg.svd(factors, full_matrices=False)
             energy = singular**2

@@ -57,7 +57,7 @@ class GaussianMixtureMMSE(Reconstructor):
     noise : float
         Variance added to that of the capture, in squared white sub-exposures; above 0.
     components, rank, patches, seed : int
-        Of the training (`recon.expectation_maximisation.learn`).
+        Settings of the training (`recon.expectation_maximisation.learn`).
 
     Raises
     ------

@@ -213,7 +213,7 @@ def _log_joint(z, offset, inverse, constant, log_joint):
 
 @numba.njit(**FLAGS)
 def _take_part(log_joint, least, counts, members, weights):
-    """Of each component the patches in which it has a part, and how likely it is there compared with the best."""
+    """For each component, the patches in which it has a part, and how likely it is there compared with the best."""
     K, n = log_joint.shape
     best = log_joint[0].copy()
     for k in range(1, K):

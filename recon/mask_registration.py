@@ -121,9 +121,9 @@ class MaskRegistration:
     capture : Capture
         The same images; its sensor has the mask as it truly lies, one value per pixel.
     value : dict
-        Of each parameter in `PARAMETERS`: pixels, degrees, pixels squared.
+        Value of each parameter in `PARAMETERS`: pixels, degrees, pixels squared.
     standard_error : dict
-        Of those that were estimated.
+        Standard error of those that were estimated.
     untold : tuple of str
         Parameters that this capture cannot tell; they were left as they are on paper.
     """
@@ -205,7 +205,7 @@ def with_mask(sensor: Sensor, shape: tuple[int, ...], p: Position, middle: tuple
     ----------
     sensor : Sensor
     shape : (int, int)
-        Of the frame.
+        Size of the frame.
     p : dict
         A value for each of `PARAMETERS`. A mask of square cells as large as the pixels is seen through pixels as its bilinear
         interpolation, one with smoother values nearer to cubic splines; blur is the discrete Gaussian of exactly that variance
@@ -358,7 +358,7 @@ class _Middle:
         return [(expose_timeline(x, b) - expose_timeline(x, a)) / width for x, (a, b) in zip(videos, cycle(ends))]
 
     def _sensors(self, p: Position, elsewhere: _Elsewhere | None = None) -> list[Sensor]:
-        """Of each of the data, under the mask at p."""
+        """Sensors of each of the data, under the mask at p."""
         sensor, p = elsewhere.move(self._sensor, p) if elsewhere else (self._sensor, p)
         moved = with_mask(sensor, self._shape, p, self._centre)
         each = [moved.at(n) for n in range(len(self._apart))] if moved.local else [moved]

@@ -163,7 +163,7 @@ def score(
     data_range : float
         White, in the unit of the values; black is 0.
     psnr : {"volume", "frames"}
-        Of the mean square error of a whole clip, or the mean of the PSNR of its frames.
+        PSNR of the mean square error of a whole clip, or mean PSNR of its frames.
     window : {"gaussian", "uniform"}
         See `ssim`.
     clip : bool

@@ -49,7 +49,7 @@ def optical_flow(first: NDArray, second: NDArray, radius: int = 5) -> NDArray[np
     first, second : ndarray, (H, W)
         I and J, irradiance, 1 = white.
     radius : int
-        Of the window, in pixels.
+        Radius of the window, in pixels.
 
     Returns
     -------
@@ -119,7 +119,7 @@ class Neighbours:
         self.flows = {(t, s): flow_between(scales[t], scales[s], steps=steps) for t, s in pairs}
 
     def beside(self, video: NDArray, step: int) -> NDArray[np.float32]:
-        """Of each frame the one so many steps on, or the last there is, moved onto it; same shape."""
+        """For each frame, the one so many steps on, or the last there is, moved onto it; same shape."""
         last = len(video) - 1
         places = [(t, min(max(t + step, 0), last)) for t in range(len(video))]
         return np.stack([warp(video[s], self.flows[t, s]) if s != t else video[t] for t, s in places])

@@ -155,7 +155,7 @@ def solve_each_tile(
     shares : ndarray of float32, (B, T, H, W)
         A of every pixel.
     weight : ndarray of float32, (B, H, W)
-        Of each row of A: (w / n)^2, which is the inverse variance of the charge, or 1 / n^2.
+        Weight of each row of A: (w / n)^2, which is the inverse variance of the charge, or 1 / n^2.
     tile : (int, int)
     ridge : float
         As in the equation above. A part in a million of the weights is always added, so that a tile that sees nothing gives zero.

@@ -89,7 +89,7 @@ class Capture:
 
     @property
     def variance(self) -> NDArray[np.float32]:
-        """Of `charge`, same shape and unit squared; zero for ideal readout, infinite where a sample is saturated or hot."""
+        """Variance of `charge`, same shape and unit squared; zero for ideal readout, infinite where a sample is saturated or hot."""
 
         def measure(images: NDArray, lane: int) -> NDArray[np.float32]:
             variance = self._without_hot(images)

@@ -26,7 +26,7 @@ def mosaic(video: NDArray, pattern: str, origin: tuple[int, int] = (0, 0)) -> ND
     ----------
     video : ndarray, (..., H, W, 3)
     pattern : str
-        Of `PATTERNS`.
+        One of `PATTERNS`.
     origin : (int, int)
         Chip address of pixel [0, 0].
 

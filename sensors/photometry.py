@@ -40,11 +40,11 @@ class Photometry:
     lux : float, optional
         Illuminance of the scene in lux: 100 a living room, 1,000 a bright office, 100,000 sunlight. None: not known.
     f_number : float
-        Of the lens.
+        F-number of the lens.
     transmission : float
-        Of the lens, in (0, 1].
+        Transmission of the lens, in (0, 1].
     reflectance : float
-        Of what counts as irradiance 1, in (0, 1]: 0.9 is white paper, 0.18 the grey card.
+        Reflectance of what counts as irradiance 1, in (0, 1]: 0.9 is white paper, 0.18 the grey card.
     pixel_pitch : float, optional
         Micrometres.
     quantum_efficiency : float, optional

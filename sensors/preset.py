@@ -37,7 +37,7 @@ def make(name: str, words: Mapping[str, str], code: ArrayLike, **settings: Any) 
     Parameters
     ----------
     name : str
-        Of `sensors.PRESETS`, or of `sensors.SENSORS`, which is a preset with all numbers at their defaults.
+        A name of `sensors.PRESETS`, or of `sensors.SENSORS`, which is a preset with all numbers at their defaults.
     words : mapping of str to str
         Settings as text, of the sensor or any group: ``{"white": "100", "leakage": "0.01"}``; ``lux`` instead of ``white`` where
         pixel pitch and quantum efficiency are known: ``{"lux": "1000", "f_number": "2"}``.

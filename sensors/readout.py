@@ -56,7 +56,7 @@ class Readout:
     black_level : float or tuple
         DN.
     bits : int, optional
-        Of the converter, 1 to 16. None: neither rounded nor limited.
+        Bits of the converter, 1 to 16. None: neither rounded nor limited.
     serial : int
         Which specimen of the sensor; fixes the maps behind ``prnu``, ``dsnu`` and ``hot_pixels``.
     row_noise : float or tuple
@@ -131,12 +131,12 @@ class Readout:
 
     @property
     def stored_bits(self) -> int | None:
-        """Of what is read out: those of the converter, or fewer behind companding. None: neither rounded nor limited."""
+        """Bits of what is read out: those of the converter, or fewer behind companding. None: neither rounded nor limited."""
         return self.companded_bits or self.bits
 
     @property
     def dtype(self) -> np.dtype:
-        """Of what is read out: uint8 or uint16 behind a converter, else float32."""
+        """Type of what is read out: uint8 or uint16 behind a converter, else float32."""
         if self.stored_bits is None:
             return np.dtype(np.float32)
         return np.dtype(np.uint8 if self.stored_bits <= 8 else np.uint16)

@@ -268,7 +268,7 @@ class Sensor(ABC):
             Linear irradiance, 1 = white, or integers with ``white``; read slice by slice, so that a lazy recording will do. A mosaic
             sensor takes three colours, or what has passed its filter already.
         seed : int
-            Of shot and read noise. Noise is keyed by (seed, exposure, bucket, chip address): any blocking, crop or order gives the
+            Seed of shot and read noise. Noise is keyed by (seed, exposure, bucket, chip address): any blocking, crop or order gives the
             same bits.
         first : int
             Number of the first exposure within the recording, which fixes its noise and its code.

@@ -83,7 +83,7 @@ def _pictures(path: Path) -> ArrayFile:
 
 
 def _contents_npz(path: Path) -> Shapes:
-    """Of each array by its header alone."""
+    """Shape of each array, by its header alone."""
     found: Shapes = {}
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist():

@@ -67,7 +67,7 @@ def settle(
     Parameters
     ----------
     shapes : mapping of str to tuple of int
-        Of ``meas`` and, where they are there, ``mask`` and ``orig``.
+        Shapes of ``meas`` and, where they are there, ``mask`` and ``orig``.
     usual : mapping of str to str
         The order that the format of each array has by convention.
     stated : mapping of str to str

@@ -57,7 +57,7 @@ LOOKED_AT = 4
 
 
 class Share(NamedTuple):
-    """Of the pattern of the code, with its standard error."""
+    """Share of the pattern of the code in a measurement, with its standard error."""
 
     value: float
     error: float

@@ -39,7 +39,7 @@ def describe(sensor: Sensor, record: Mapping[str, Any], sha: str, image: NDArray
     sensor : Sensor
     record : mapping
     sha : str
-        Of all images, one exposure after another.
+        Hash of all images, one exposure after another.
     image : ndarray, (B, H, W[, 3])
         One exposure, for its type.
     """

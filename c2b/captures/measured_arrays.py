@@ -38,7 +38,7 @@ class MeasuredArrays:
     ----------
     path : Path
     names : tuple of str
-        Of the measurements.
+        Names of the measurements.
     images : ndarray, (N, B, H, W)
         As stored.
     code : ndarray, (T, p, q) or (M, T, p, q)

@@ -196,7 +196,7 @@ def _explained(held: MeasuredArrays, said: Given, images: NDArray, frames: NDArr
 
 
 def _likely(fitted: float, held: MeasuredArrays, said: Given, images: NDArray, frames: NDArray, sensor: Sensor) -> float:
-    """Of the units that anything speaks for, the one nearest to that of the least squares."""
+    """Among the units that anything speaks for, the one nearest to that of the least squares."""
     known = [1.0]
     if stated := said.white or held.white:
         known.append(stated / unit.white_of_frames(frames))

@@ -44,7 +44,7 @@ def capture_figure(
     saturation : float, optional
         The value at which a pixel is full, marked in the histogram.
     unit : str
-        Of the values: "DN" as read out, "white sub-exposures" for charge.
+        Unit of the values: "DN" as read out, "white sub-exposures" for charge.
 
     Raises
     ------

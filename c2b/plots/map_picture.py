@@ -22,7 +22,7 @@ def map_figure(maps: ArrayLike, name: str, *, title: str = "", subtitle: str = "
     maps : array_like, (N, h, w) or (N, T, h, w)
         One map for each exposure, or one for each of its frames.
     name : str
-        Of the quantity.
+        Name of the quantity.
 
     Raises
     ------

@@ -52,7 +52,7 @@ def levelled(stored: NDArray, tags: Mapping[int, Tag], bits: int) -> Levels:
     ----------
     stored : ndarray of uint8 or uint16, (H, W) or (H, W, 3)
     bits : int
-        Of a stored sample.
+        Bits of a stored sample.
 
     Raises
     ------

@@ -41,7 +41,7 @@ _BY_SIGNS = {
     (0, -1, 1, 0): 8,
 }
 
-#: Of the largest entry of a display matrix, what counts as 0.
+#: Part of the largest entry of a display matrix that counts as 0.
 _NOTHING = 0.01
 
 

@@ -104,17 +104,17 @@ class RawLayout:
 
     @property
     def bits(self) -> int:
-        """Of a pixel; white is the largest number they hold."""
+        """Bits of a pixel; white is the largest number they hold."""
         return self._parts[1]
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the frames as handed out."""
+        """Type of the frames as handed out."""
         return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one frame as handed out."""
+        """Shape of one frame as handed out."""
         return (self.height, self.width) + (3,) * (self.colour == "rgb")
 
     @cached_property

@@ -22,7 +22,7 @@ from sensors.refusal import Refusal
 #: Codecs beside those of key frames only whose every packet is one frame; those of others are counted by decoding them.
 _ONE_EACH = ("h264", "hevc", "av1", "vp9", "mpeg1video", "mpeg2video", "ffv1")
 
-#: Of the time from frame to frame: by how much a frame of a constant rate may be early or late, and how much longer a long one is.
+#: Relative to the time from frame to frame: how early or late a frame of a constant rate may be, and how much longer a long one is.
 _JITTER, _LONG = 0.05, 1.5
 
 #: How Matroska writes the duration of a stream.
@@ -110,8 +110,8 @@ def timing(index: PacketIndex, unit: float, rate: float | None) -> str:
     Parameters
     ----------
     unit : float
-        Of the stamps, in seconds. Where the time from frame to frame is no whole number of it, stamps are rounded, which is no
-        variation.
+        Unit of the time stamps, in seconds. Where the time from frame to frame is no whole number of it, stamps are rounded, which is
+        no variation.
     rate : float, optional
         Frames per second by the word of the file.
     """

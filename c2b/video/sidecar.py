@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "c2b-video/1"
 
-#: Of the file that a sidecar is about.
+#: Facts of the file that a sidecar is about.
 OF_THE_FILE = ("bytes", "sha256")
 
 #: What a sidecar may hold.
@@ -40,7 +40,7 @@ KEYS = ("white", "black", "response", "rate", "shutter", "colour", "layout", "re
 #: Name of the sidecar inside a folder of images.
 INSIDE = "video.json"
 
-#: Of numbers that are facts; more could not be calculated with.
+#: Largest number that is a fact; more could not be calculated with.
 LARGEST = 1e30
 
 

@@ -55,7 +55,7 @@ class Learned(Reconstructor):
     precision : str
         ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor computes in it.
     training : TrainingSettings
-        Of its training, each reached by its own word: ``pair:steps=4000``.
+        Settings of its training, each reached by its own word: ``pair:steps=4000``.
 
     Attributes
     ----------

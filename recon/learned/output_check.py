@@ -39,7 +39,7 @@ def check_outputs(method: Learned, trained: Trained, video: NDArray) -> OutputCh
     Parameters
     ----------
     method : Learned
-        Of the weights; it is given them.
+        Method of the weights; it is given them.
     trained : Trained
     video : ndarray of float32, (T, H, W)
         Something textured that moves, in all of the frame.

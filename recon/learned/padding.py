@@ -24,7 +24,7 @@ def on_whole_cells(run: Callable[[Given], Tensor], given: Given, multiple: tuple
         The network: captures whose sides are multiples of ``multiple`` and that begin with a tile, to (N, T, h, w).
     given : Given
     multiple, reach
-        Of the network (`recon.learned.network.Network`).
+        What the network asks for (`recon.learned.network.Network`).
     """
     import torch
 

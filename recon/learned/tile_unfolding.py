@@ -23,7 +23,7 @@ class TileUnfolding(Learned):
     Parameters
     ----------
     width, stages : int
-        Of the network.
+        Channels of the first level of the network, and number of its stages.
     noisy : bool
         Train for captures with noise: its level is an input, and the data steps weigh it.
     coded : bool
@@ -83,5 +83,5 @@ class TileUnfolding(Learned):
         return self.start or "tile"
 
     def estimates(self, network: Any, given: Given) -> list[Tensor]:
-        """Of all stages."""
+        """Estimates of all stages."""
         return network(given.start, given.charge, given.exposure, given.variance)

@@ -39,7 +39,7 @@ MEASURED_FIRST = 5
 #: Steps of the flow at each scale: what it is measured from changes with each turn, and four are worth 0.02 dB.
 FLOW_STEPS = 2
 
-#: Of larger frames the network cleans one band of rows after another.
+#: For larger frames, the network cleans one band of rows after another.
 MOST_PIXELS = 1_200_000
 
 #: Axes along which a video is mirrored, in turn.
@@ -52,7 +52,7 @@ class MaskUnfolding(nn.Module, Network):
     Parameters
     ----------
     width : int
-        Of the network.
+        Channels of the first level of the network.
     stages : int
     """
 
@@ -74,7 +74,7 @@ class MaskUnfolding(nn.Module, Network):
         exposure : Exposure
             That took it.
         variance : Tensor, (N, B, H, W), optional
-            Of the charge; infinite where saturated.
+            Variance of the charge; infinite where saturated.
         """
         way = UnderWay(start, start, start)
         for _ in range(self.settings["stages"]):
@@ -134,7 +134,7 @@ class UnderWay:
     turn : int
         The next one.
     neighbours : list of Neighbours, optional
-        Of each guide; measured when they are asked for.
+        Neighbours of the frames of each guide; measured when they are asked for.
     """
 
     x: Tensor

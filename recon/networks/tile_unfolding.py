@@ -95,7 +95,7 @@ class TileUnfolding(nn.Module, Network):
         exposure : Exposure
             That took it.
         variance : Tensor, (N, B, H, W), optional
-            Of the charge; infinite where saturated.
+            Variance of the charge; infinite where saturated.
         """
         count = exposure.counts(*charge.shape[-2:]).clamp(min=LEAST_COUNT)
         given = [charge / count]

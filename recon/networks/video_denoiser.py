@@ -50,7 +50,7 @@ class VideoDenoiser(UNet):
         Parameters
         ----------
         video : Tensor, (N, T, H, W)
-            Of any size; filled up with its last pixels to multiples of ``multiple``.
+            Video of any size; filled up with its last pixels to multiples of ``multiple``.
         sigma : Tensor, (N,)
             Standard deviation of the noise.
         beside : iterable of 2 REACH Tensors, (N, T, H, W)

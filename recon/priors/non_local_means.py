@@ -19,7 +19,7 @@ class NonLocalMeans(Denoiser):
     distance : int
         How far the patches that are averaged may lie apart, in pixels.
     strength : float
-        Of the averaging: patches count with exp(-d^2 / (strength * sigma)^2), d the root mean square difference beyond the noise.
+        Strength of the averaging: patches count with exp(-d^2 / (strength * sigma)^2), d the rms difference beyond the noise.
 
     Raises
     ------

@@ -51,7 +51,7 @@ class TotalVariation(Denoiser):
     coupled : bool
         One modulus for all frames of a pixel.
     iterations : int
-        Of the dual variable in a call.
+        Iterations of the dual variable in a call.
     warm : bool
         Guided by a video, take up p where the last call left it, so that calls whose videos approach each other approach the
         minimiser. From zero instead, a few iterations cut large differences by less than the minimiser does.

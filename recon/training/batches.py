@@ -122,7 +122,7 @@ class Batches:
         return sensor.crop(*(slice(first, None) for first in rng.integers(np.add(spare, 1)).tolist()))
 
     def digest(self) -> str:
-        """Of what is learnt from: clips, and the sensors that would be drawn first."""
+        """Digest of what is learnt from: clips, and the sensors that would be drawn first."""
         found = hashlib.blake2b(digest_size=16)
         for clip in self.clips:
             found.update(repr((clip.shape, clip.dtype.str)).encode())

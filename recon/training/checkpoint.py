@@ -42,7 +42,7 @@ class Spent:
     Parameters
     ----------
     hours : float
-        Of training.
+        Hours of training.
     loss, batches : float, int
         Sum of the loss since the last validation, and over how many batches.
     history : list of (hours, dB)

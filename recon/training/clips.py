@@ -194,7 +194,7 @@ class KeptClips:
     Parameters
     ----------
     clips : Clips
-        Of the size that is kept.
+        Clips of the size that is kept.
     count : int
     seed : int
 

@@ -155,7 +155,7 @@ class _Run:
 
     @property
     def hours(self) -> float:
-        """Of training, all sessions together."""
+        """Hours of training, all sessions together."""
         return (time.monotonic() - self._began) / 3600
 
     @property
@@ -300,7 +300,7 @@ def _ahead(batch: Callable[[int], Any], first: int, last: int) -> Iterator[tuple
 def _side_by_side(learn_from: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
     """What is learnt from each part, of several each on a thread of its own.
 
-    Of small clips that is 1.5 times as fast as all threads on one after the other.
+    For small clips, this is 1.5 times as fast as all threads on one after the other.
     """
     if len(parts) == 1:
         return [learn_from(parts[0])]

@@ -82,7 +82,7 @@ class TrainingSettings:
     patience : float
         Begin the decay once the validation gains less than so many dB in an hour of training; 0 never.
     seed : int
-        Of weights, clips and noise.
+        Seed of weights, clips and noise.
 
     Raises
     ------

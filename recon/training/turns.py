@@ -100,7 +100,7 @@ class Turns:
         return visits
 
     def loss(self, network: nn.Module, visit: Visit) -> Tensor:
-        """Of the estimate of that turn, or of the truth cleaned from white noise."""
+        """Loss of the estimate of that turn, or of the truth cleaned from white noise."""
         with self.autocast():
             estimate = self.estimate(network, visit)
         return self.error([estimate], visit.batch.truth)

@@ -110,9 +110,9 @@ def characterise(
     parasitic : sequence of Stack
         Lit during a long readout, one per bucket that is open: duty 1 for bucket 0, duty 0 for bucket 1.
     bits : int, optional
-        Of the converter; None: not rounded.
+        Bits of the converter; None: not rounded.
     sub_exposures : int, optional
-        Of an exposure; to know the electrons that one of them gives.
+        Sub-exposures of an exposure, by which the electrons of one of them are known.
 
     Raises
     ------

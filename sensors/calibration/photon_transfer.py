@@ -136,7 +136,7 @@ def full_well(curve: PhotonTransfer, dark_offset: NDArray[np.float64]) -> NDArra
 
 
 def _other_lines(signal: NDArray, variance: NDArray, use: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Of the points (R, levels) of a bucket: gain and bend of v = K s + c s^2, and the gain of v = K s + d, each (R,)."""
+    """Lines through the points (R, levels) of a bucket: gain and bend of v = K s + c s^2, and the gain of v = K s + d, each (R,)."""
     if use.sum() < 3:
         return (np.full(len(signal), np.nan),) * 3
     s1, s2, s3, s4 = ((use * signal**n).sum(1) for n in (1, 2, 3, 4))

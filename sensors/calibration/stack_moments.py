@@ -87,7 +87,7 @@ def stack_moments(stack: ArrayLike, *, top: float | None = None, name: str = "th
     top : float, optional
         The largest code of the converter, for ``pinned``.
     name : str
-        Of the stack, for messages.
+        Name of the stack, for messages.
 
     Raises
     ------
