@@ -122,7 +122,7 @@ class Clips:
         video = self.film[int(rng.integers(len(self.film)))]
         skip = int(rng.integers(1, min(self.skip, (len(video) - 1) // max(self.frames - 1, 1)) + 1)) if self.frames > 1 else 1
         open_for = max(1, round(self._shutter(rng) * skip))
-        first = rng.integers(max(1, len(video) - skip * (self.frames - 1) - open_for + 1))
+        first = int(rng.integers(max(1, len(video) - skip * (self.frames - 1) - open_for + 1)))
         top, left = (rng.integers(whole - part + 1) for whole, part in zip(video.shape[1:3], self.size, strict=True))
         runs = [
             video[start : start + skip * (self.frames - 1) + 1 : skip, top : top + self.size[0], left : left + self.size[1]]
