@@ -21,6 +21,7 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     demonstration.py         what c2b demo shows
     plots/ report/           pictures and pages
     cli.py commands/         the command line, one file per command
+    command_examples.py      what the help of each command ends with
     natural_order.py         names with numbers in them, sorted
 """
 

@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Unknow
 from cyclopts.exceptions import UnknownCommandError
 
 import c2b
+from c2b.command_examples import EXAMPLES
 from sensors import spec
 from sensors.refusal import Refusal
 
@@ -56,7 +57,12 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 for _place, _name in enumerate(COMMANDS):
-    app.command(getattr(importlib.import_module(f"c2b.commands.{_name}"), _name), name=_name, sort_key=_place)
+    app.command(
+        getattr(importlib.import_module(f"c2b.commands.{_name}"), _name),
+        name=_name,
+        sort_key=_place,
+        help_epilogue="\n\n".join(("Examples:", *EXAMPLES[_name])),
+    )
 
 
 def main(words: Sequence[str] | None = None) -> int:
