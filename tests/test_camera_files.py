@@ -7,7 +7,6 @@ import os
 import struct
 import subprocess
 import sys
-from pathlib import Path
 
 import imagecodecs
 import numpy as np
@@ -23,19 +22,12 @@ from c2b.video.recording import open_recording
 from sensors.refusal import Refusal
 from sensors.response import make as make_response
 from tests import handmade_recordings as handmade
+from tests.stored_data import data
 
 COUNT, HEIGHT, WIDTH = 5, 6, 8
-ROOT = Path(os.environ.get("C2B_DATA") or Path(__file__).parents[2] / "shared" / "data")
-
 
 def frames_of(dtype="uint16", top=4095, shape=(COUNT, HEIGHT, WIDTH)):
     return np.random.default_rng(5).integers(0, top, shape, dtype, endpoint=True)
-
-
-def data(name):
-    if not (ROOT / name).exists():
-        pytest.skip(f"{name} is not in {ROOT}; set C2B_DATA to the folder of test data")
-    return ROOT / name
 
 
 def check_reading(recording, frames):

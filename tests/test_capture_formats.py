@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import warnings
 from dataclasses import replace
@@ -24,16 +23,10 @@ from sensors.readout import Readout
 from sensors.refusal import Refusal
 from sensors.timing import Timing
 from sensors.two_bucket import TwoBucket
+from tests.stored_data import data
 
 H, W, T, N = 12, 20, 5, 3
-ROOT = Path(os.environ.get("C2B_DATA") or Path(__file__).parents[2] / "shared" / "data")
 NOISY = Readout(white=50, full_well=(900, 800), read_noise=(2, 3), gain=0.5, black_level=(16, 20), bits=12, serial=3)
-
-
-def data(name):
-    if not (ROOT / name).exists():
-        pytest.skip(f"{name} is not in {ROOT}; set C2B_DATA to the folder of test data")
-    return ROOT / name
 
 
 def scene(frames=N * T, dtype=np.uint8):

@@ -24,16 +24,10 @@ from c2b.video.writing import write_video
 from recon import weight_file
 from sensors import preset
 from sensors.refusal import Refusal
+from tests.stored_data import data
 
 FRAMES, HEIGHT, WIDTH = 20, 14, 23  # two exposures of nine frames, two frames over; no multiples of the tile
 CAPTURE = "v.c2b.ome.tif"
-
-
-def data(name: str) -> Path:
-    root = Path(os.environ.get("C2B_DATA") or Path(__file__).parents[2] / "shared" / "data")
-    if not (root / name).exists():
-        pytest.skip(f"{name} is not in {root}; set C2B_DATA to the folder of test data")
-    return root / name
 
 
 def cut(path: str, part: float) -> bytes:

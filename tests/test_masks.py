@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +14,14 @@ from c2b.captures import read_capture, write_capture
 from c2b.cli import main
 from sensors.coded_pixel import CodedPixel
 from sensors.refusal import Refusal
+from tests.stored_data import data
 
 H, W, T, N = 22, 30, 5, 3
-ROOT = Path(os.environ.get("C2B_DATA") or Path(__file__).parents[2] / "shared" / "data")
 RIGHT, LEFT, INDEPENDENT = (
     f"shifting-mask:frames={T},tile=[{H},{W}],step=0,across=1,seed=1",
     f"shifting-mask:frames={T},tile=[{H},{W}],step=0,across=-1,seed=2",
     f"bernoulli:frames={T},tile=[{H},{W}],seed=3",
 )
-
-
-def data(name):
-    if not (ROOT / "sci" / name).exists():
-        pytest.skip(f"sci/{name} is not in {ROOT}; set C2B_DATA to the folder of test data")
-    return ROOT / "sci" / name
 
 
 def film(frames=N * T):
@@ -116,9 +109,9 @@ def test_the_masks_of_the_tables_are_told_apart():
         ("mask_cacti_readme.mat", "one mask, a column left per frame", 0.5046),
         ("mask_independent.mat", "8 independent masks", 0.501),
     ):
-        told = masks.describe(codes.make(str(data(name))))
+        told = masks.describe(codes.make(str(data(f"sci/{name}"))))
         assert (told["kind"], told["open"], told["size"]) == (kind, share, [256, 256])
-    digests = {masks.describe(codes.make(str(data(f"{name}_cacti.mat"))))["sha256"] for name in ("kobe32", "runner40", "crash32")}
+    digests = {masks.describe(codes.make(str(data(f"sci/{name}_cacti.mat"))))["sha256"] for name in ("kobe32", "runner40", "crash32")}
     assert len(digests) == 1
 
 
@@ -366,12 +359,12 @@ def test_masks_that_do_not_fit_are_left_out_with_the_reason(wrong, capsys):
 
 @pytest.mark.parametrize("scene", ["kobe32", "runner40", "crash32"])
 def test_benchmark_scenes_refuse_the_masks_they_were_not_taken_with(tmp_path, scene):
-    path, own = data(f"{scene}_cacti.mat"), codes.make(str(data("kobe32_cacti.mat")))
+    path, own = data(f"sci/{scene}_cacti.mat"), codes.make(str(data("sci/kobe32_cacti.mat")))
     assert np.array_equal(read_capture(path, code=own).images, read_capture(path).images)
     assert np.array_equal(read_capture(path, from_orig=True).images, read_capture(path).images)
     file = loadmat(path)
     for name in ("mask_cacti_readme.mat", "mask_independent.mat"):
-        code = codes.make(str(data(name)))
+        code = codes.make(str(data(f"sci/{name}")))
         with pytest.raises(Refusal, match="this code: the mask in the file explains it better"):
             read_capture(path, code=code)
         savemat(tmp_path / "bare.mat", {"meas": file["meas"], "orig": file["orig"]})
@@ -391,8 +384,8 @@ def test_benchmark_scenes_refuse_the_masks_they_were_not_taken_with(tmp_path, sc
 )
 def test_benchmark_scenes_score_as_measured_under_the_other_masks(capsys, scene, frames, left, independent):
     """GAP-TV; under the masks of the scene files themselves see test_gap."""
-    names = [str(data(f"mask_{name}.mat")) for name in ("cacti_readme", "independent")]
+    names = [str(data(f"sci/mask_{name}.mat")) for name in ("cacti_readme", "independent")]
     words = ["--method", "gap-tv", "--frames", frames, "--code", names[0], "--code", names[1], "--json"]
-    told = json.loads(run(capsys, "compare", str(data(f"{scene}_cacti.mat")), "--protocol", "cacti", *words))
+    told = json.loads(run(capsys, "compare", str(data(f"sci/{scene}_cacti.mat")), "--protocol", "cacti", *words))
     for row, (decibels, similarity) in zip(told["rows"], (left, independent), strict=True):
         assert row["psnr"] == pytest.approx(decibels, abs=0.03) and row["ssim"] == pytest.approx(similarity, abs=0.002)

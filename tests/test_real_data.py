@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -13,14 +10,7 @@ import sensors
 from c2b import codes
 from c2b.video.recording import open_recording
 from recon.metrics import psnr
-
-ROOT = Path(os.environ.get("C2B_DATA") or Path(__file__).parents[2] / "shared" / "data")
-
-
-def data(name):
-    if not (ROOT / name).exists():
-        pytest.skip(f"{name} is not in {ROOT}; set C2B_DATA to the folder of test data")
-    return ROOT / name
+from tests.stored_data import data
 
 
 @pytest.mark.parametrize("scene", ["crash32", "kobe32", "runner40"])

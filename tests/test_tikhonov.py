@@ -18,7 +18,7 @@ from sensors.readout import Readout
 from sensors.refusal import Refusal
 from sensors.rolling_shutter import RollingShutter
 from sensors.timing import Timing
-from tests.test_real_data import data
+from tests.stored_data import data
 
 H, W = 5, 4
 CODE = codes.make("bernoulli:frames=5,tile=[2,3],seed=2")

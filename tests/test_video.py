@@ -18,6 +18,7 @@ from c2b.video.recording import luma, open_recording, read_video
 from c2b.video.writing import loss, write_video
 from sensors import RESPONSES, response, spec
 from sensors.refusal import Refusal
+from tests.stored_data import data
 
 FRAMES, HEIGHT, WIDTH = 7, 13, 22
 TARGETS = ["folder/", "clip.tif", "clip.npy", "clip.mkv", "clip.avi", "clip.mp4", "clip.mov"]
@@ -37,13 +38,6 @@ def smooth(colour=False, height=26, width=44):
     t, y, x = np.ogrid[:FRAMES, :height, :width]
     spot = (0.1 + 0.8 * np.exp(-((y - height / 2) ** 2 + (x - 10 - 3 * t) ** 2) / 60)).astype(np.float32)
     return np.stack([spot, spot * 0.5 + 0.2, 1 - spot], -1) if colour else spot
-
-
-def data(name: str) -> Path:
-    root = Path(os.environ.get("C2B_DATA") or Path(__file__).parents[2] / "shared" / "data")
-    if not (root / name).exists():
-        pytest.skip(f"{name} is not in {root}; set C2B_DATA to the folder of test data")
-    return root / name
 
 
 # Round trips.
