@@ -2,16 +2,18 @@
 
 What a user holds in hand; `sensors` has the physics, `recon` the inversions::
 
+    camera.py source.py      words to a sensor: a name, a preset, a file; words to a recording: a file, a folder, a scene
     codes.py code_files.py   codes by name and from files
+    code_or_video.py         whether a word means a code or a video
     masks.py                 masks told apart: moving, independent, neither; laid over a frame
     array_names.py           what an array in a file is, by the names that laboratories give it
     video/                   high-speed video in and out, one file per format
     scenes/                  procedural scenes with a known answer
     captures/                capture files, one file per format
-    comparison.py comparison_table.py    videos x cameras x methods, and the table that it gives
+    comparison.py camera_grid.py comparison_table.py     videos x cameras x methods, and the tables that it gives
     alignment.py             a reconstruction beside its truth
     criteria.py              what a code is worth before any picture is taken with it
-    calibration_folder.py    a folder of darks and flats to a sensor file
+    calibration_folder.py calibration_table.py           a folder of darks and flats to a sensor file, and what it found
     sensor_file.py           measured sensors: numbers with intervals, and maps
     training_clips.py        folders of recordings and photographs to what methods learn from
     training_run.py          one training: its folder, its steps, where it stands
@@ -20,8 +22,10 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     streaming.py             a recording of any length to a capture file, in constant memory
     demonstration.py         what c2b demo shows
     plots/ report/           pictures and pages
-    cli.py commands/         the command line, one file per command
+    cli.py commands/         the command line, one file per command; options.py, options that several share
     command_examples.py      what the help of each command ends with
+    terminal.py              tables and bars on a terminal
+    output_path.py           never over what is read
     natural_order.py         names with numbers in them, sorted
 """
 

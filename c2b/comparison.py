@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from time import process_time
@@ -21,8 +19,11 @@ import numpy as np
 
 import c2b
 import recon
-from c2b import masks, streaming
+from c2b import streaming
+from c2b.camera import Camera
+from c2b.camera_grid import CameraGrid
 from c2b.comparison_table import Row, read_rows, write_rows
+from c2b.source import Source, facts, part_text, place_and_time
 from c2b.video.recording import Recording
 from recon.demosaicing import demosaic
 from recon.metrics import Score, score
@@ -31,28 +32,6 @@ from sensors import spec
 from sensors.colour_filter import PATTERNS
 from sensors.refusal import Refusal
 from sensors.response import make as make_response
-from sensors.sensor import Sensor
-
-
-@dataclass(frozen=True, eq=False)
-class Camera:
-    """A sensor, and the words that name its parts."""
-
-    sensor: str
-    code: str
-    readout: str
-    chip: Sensor
-
-    @property
-    def name(self) -> str:
-        """For a person to read."""
-        light = self.chip.readout.white
-        return f"{self.sensor}, {self.code}" + ("" if light is None else f", {light:g} e-")
-
-    @cached_property
-    def mask(self) -> str:
-        """Of what kind the code is, how large and how open."""
-        return masks.text(masks.describe(self.chip.code))
 
 
 @dataclass(frozen=True)
@@ -72,10 +51,9 @@ class Comparison:
 
     Parameters
     ----------
-    videos : mapping of str to callable
-        Name to what opens the recording, or the part of it that counts.
-    cameras : callable
-        The cameras for a recording: for its colour (``mono``, ``rgb`` or a mosaic), and with its own mask where that is asked for.
+    videos : mapping of str to Source
+        Name to the recording, or the part of it that counts.
+    grid : CameraGrid
     methods : mapping of str to Reconstructor
     seed : int
         Of the noise.
@@ -90,8 +68,8 @@ class Comparison:
         How many rows `run` had to compute.
     """
 
-    videos: Mapping[str, Callable[[], AbstractContextManager[Recording]]]
-    cameras: Callable[[Recording], Sequence[Camera]]
+    videos: Mapping[str, Source]
+    grid: CameraGrid
     methods: Mapping[str, Reconstructor]
     seed: int = 0
     protocol: str = ""
@@ -133,9 +111,9 @@ class Comparison:
             If a video cannot be opened.
         """
         found: list[Cell] = []
-        for name, opened in self.videos.items():
-            with opened() as video:
-                facts, frames, cameras = _facts(video), len(video), self.cameras(video)
+        for name, source in self.videos.items():
+            with source.open() as video:
+                told, frames, cameras = facts(video), len(video), self.grid.cameras(video, self.leave_out)
             for camera in cameras:
                 try:
                     exposures = camera.chip.exposures_in(frames)
@@ -143,7 +121,7 @@ class Comparison:
                     self.leave_out(f"{name}, {camera.name}", reason)
                     continue
                 found += (
-                    Cell(name, camera, method, exposures, self._digest(facts, camera, method)) for method in self._serving(camera)
+                    Cell(name, camera, method, exposures, self._digest(told, camera, method)) for method in self._serving(camera)
                 )
         return [*{cell.digest: cell for cell in found}.values()]
 
@@ -151,7 +129,7 @@ class Comparison:
         """None after each exposure, and a row when it is complete."""
         for (name, camera), group in groupby(cells, lambda cell: (cell.video, cell.camera)):
             running = {cell: _Running() for cell in group}
-            with self.videos[name]() as video:
+            with self.videos[name].open() as video:
                 try:
                     yield from self._exposures(video, camera, running)
                 except Refusal as reason:
@@ -207,7 +185,7 @@ class Comparison:
             cpu_seconds=round(state.seconds, 4),
             exposures=cell.exposures,
             frames=camera.chip.frames,
-            part=_part(video),
+            part=part_text(video),
             height=video.height,
             width=video.width,
             colour=video.colour,
@@ -222,11 +200,11 @@ class Comparison:
             c2b=c2b.__version__,
         )
 
-    def _digest(self, facts: Mapping[str, Any], camera: Camera, method: str) -> str:
+    def _digest(self, light: Mapping[str, Any], camera: Camera, method: str) -> str:
         words = spec.parse(method.removesuffix(recon.CONSISTENT))[1].values()
-        files = [_file(Path(word)) for word in words if Path(word).exists()]
+        files = [place_and_time(Path(word)) for word in words if Path(word).exists()]
         names = [camera.sensor, camera.code, camera.readout, method]
-        told = [c2b.__version__, facts, camera.chip.digest, names, files, self.seed, self.protocol]
+        told = [c2b.__version__, light, camera.chip.digest, names, files, self.seed, self.protocol]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
@@ -240,22 +218,3 @@ class _Running:
 
 def _mean(values: Iterable[Any]) -> float:
     return float(np.mean([*values]))
-
-
-def _part(video: Recording) -> str:
-    index, (top, left, height, width) = video.frame_index, video.crop
-    return f"frames {index.start}:{index.stop}:{index.step} rows {top}:{top + height} columns {left}:{left + width}"
-
-
-def _facts(video: Recording) -> dict[str, Any]:
-    """What tells the light of one recording from that of another, without reading it."""
-    meaning = {name: getattr(video, name) for name in ("shape", "colour", "white", "black", "response")}
-    path = video.path
-    return {"file": _file(path) if path.exists() else str(path), "part": _part(video), "dtype": video.dtype.str, **meaning}
-
-
-def _file(path: Path) -> list[Any]:
-    """Place, size and time of the last change of a file, or of all files in a folder."""
-    files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
-    stats = [each.stat() for each in files]
-    return [str(path.resolve()), sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)]

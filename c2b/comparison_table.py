@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
+from itertools import groupby
 from math import fsum
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -149,7 +151,70 @@ def means(rows: Iterable[Row]) -> list[Mean]:
     ]
 
 
-def plain(row: Row | Mean) -> dict[str, Any]:
+def tables(
+    rows: Sequence[Row], *, apart: bool = False, masks: bool = False, left_out: Iterable[tuple[str, str]] = ()
+) -> Iterator[tuple[Sequence[str], Sequence[Sequence[str]], str]]:
+    """What a person reads of a comparison: (columns, lines, title) of each table.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Shown as means over the videos, the best first; what all lines of a table share is said once, in its title.
+    apart : bool
+        A table for each readout and light.
+    masks : bool
+        A last one of the mask of each code.
+    left_out : iterable of (what, why)
+        A table of these, if there are any.
+    """
+    mean = means(rows)
+    mean.sort(key=lambda one: (apart and (one.light or 0, one.readout), -one.psnr))
+    for _, part in groupby(mean, lambda one: apart and (one.light, one.readout)):
+        lines = [_line(one) for one in part]
+        once = [name for name in _MAY_BE_SAID_ONCE if len({line[name] for line in lines}) == 1]
+        columns = [name for name in lines[0] if name not in once]
+        title = ", ".join(_MAY_BE_SAID_ONCE[name].format(text) for name in once if (text := lines[0][name]))
+        yield columns, [[line[name] for name in columns] for line in lines], title
+    reasons: dict[str, list[str]] = {}
+    for what, why in left_out:
+        reasons.setdefault(why, []).append(what)
+    if reasons:
+        yield ("left out", "why"), [("\n".join(whats), why) for why, whats in reasons.items()], ""
+    if masks:
+        yield ("code", "mask"), [*dict.fromkeys((row.code, row.mask) for row in rows)], ""
+
+
+def as_json(rows: Sequence[Row], left_out: Iterable[tuple[str, str]]) -> str:
+    """Means over the videos, rows, and what was left out."""
+    reasons = [{"what": what, "why": why} for what, why in left_out]
+    return json.dumps({"mean": [*map(_plain, means(rows))], "rows": [*map(_plain, rows)], "left_out": reasons})
+
+
+#: Columns that go into the title where all lines agree, and how they are said there.
+_MAY_BE_SAID_ONCE = {
+    "videos": "mean over videos: {}",
+    "code": "code: {}",
+    "readout": "readout: {}",
+    "light": "{} at white",
+}
+
+
+def _line(mean: Mean) -> dict[str, str]:
+    return {
+        "code": mean.code,
+        "readout": mean.readout,
+        "light": "" if mean.light is None else f"{mean.light:g} e-",
+        "sensor": mean.sensor,
+        "method": mean.method,
+        "PSNR": f"{mean.psnr:.2f}",
+        "SSIM": f"{mean.ssim:.3f}",
+        "middle": f"{mean.middle_psnr:.2f}",
+        "CPU s": f"{mean.cpu_seconds:.3f}",
+        "videos": str(mean.videos),
+    }
+
+
+def _plain(row: Row | Mean) -> dict[str, Any]:
     """For JSON, which knows no infinity: null where video and truth are identical."""
     return {name: None if value == float("inf") else value for name, value in asdict(row).items()}
 

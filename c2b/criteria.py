@@ -28,6 +28,10 @@ MOST_FRAMES = 2048
 RCOND = 1e-12
 
 
+#: Of a table: the name of a code, then the cells of `Criteria.row`.
+COLUMNS = ("code", "T", "tile", "light", "open", "rank 1 | 2", "condition 1 | 2", "noise gain 1 | 2")
+
+
 @dataclass(frozen=True)
 class Criteria:
     """Criteria of one code; pairs are (one bucket, two buckets). Condition and noise gain are infinite where the rank is below T."""

@@ -110,10 +110,10 @@ class Training:
     def _sensors(self, learner: Reconstructor) -> tuple[Sensor | Callable[[np.random.Generator], Sensor], dict[str, Any]]:
         from itertools import product
 
-        from c2b.commands import make_sensor
+        from c2b import camera
 
-        made = [make_sensor(*words, "mono") for words in product(self.sensor, self.code, self.readout)]
-        chips, named = [chip for chip, _ in made], _named([record for _, record in made])
+        made = [camera.make(*words) for words in product(self.sensor, self.code, self.readout)]
+        chips, named = [one.chip for one in made], _named([one.record for one in made])
         if len({chip.frames for chip in chips}) > 1 and not all(learner.learns_any_length(chip) for chip in chips):
             lengths = ", ".join(map(str, dict.fromkeys(chip.frames for chip in chips)))
             raise Refusal(

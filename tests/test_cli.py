@@ -599,7 +599,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
 
 
 def test_long_work_shows_a_bar_on_a_terminal_and_is_silent_elsewhere(capsys, monkeypatch):
-    from c2b.commands import progress
+    from c2b.terminal import progress
 
     assert list(progress(range(3), 3, "work")) == [0, 1, 2]
     assert capsys.readouterr().err == ""

@@ -14,10 +14,10 @@ import pytest
 import recon
 import sensors
 from c2b import codes, streaming
+from c2b.camera import make as make_camera
 from c2b.cli import main
-from c2b.commands import make_sensor
-from c2b.commands import table as show_table
 from c2b.comparison_table import COLUMNS, Row, means, read_rows, write_rows
+from c2b.terminal import table as shown_table
 from c2b.video.recording import Recording
 from recon.demosaicing import demosaic
 from recon.pseudo_inverse import PseudoInverse
@@ -90,11 +90,12 @@ def test_a_protocol_fixes_the_conventions_of_the_row(here, capsys):
 def test_the_readout_of_a_preset_is_shared_by_all_cameras():
     preset = sensors.make("cep-2019:white=50", codes.make("impulse"))
     for name, sensor in (("conventional", "conventional"), ("two-bucket", "two-bucket:leakage=0.01")):
-        chip, record = make_sensor(sensor, "impulse", "cep-2019:white=50", "mono")
-        assert sensors.SENSORS[name].endswith(type(chip).__name__) and record["readout_spec"] == "cep-2019:white=50"
+        made = make_camera(sensor, "impulse", "cep-2019:white=50")
+        chip = made.chip
+        assert sensors.SENSORS[name].endswith(type(chip).__name__) and made.record["readout_spec"] == "cep-2019:white=50"
         assert chip.readout == preset.readout and chip.timing == preset.timing
-    own, _ = make_sensor("machine-vision", "long", "cep-2019", "mono")
-    alone, _ = make_sensor("machine-vision", "long", None, "mono")
+    own = make_camera("machine-vision", "long", "cep-2019").chip
+    alone = make_camera("machine-vision", "long").chip
     assert own.timing == replace(alone.timing, sub_exposure=alone.timing.sub_exposure or preset.timing.sub_exposure)
 
 
@@ -108,7 +109,7 @@ def test_light_is_the_white_of_every_readout_but_the_ideal(here, capsys):
 
 
 def test_a_list_among_the_settings_of_a_colour_sensor_is_kept():
-    chip, _ = make_sensor("two-bucket:colour=rggb,leakage=[0.01,0.02]", "impulse", None, "rgb")
+    chip = make_camera("two-bucket:colour=rggb,leakage=[0.01,0.02]", "impulse", colour="rgb").chip
     assert (chip.colour, chip.leakage) == ("rggb", (0.01, 0.02))
 
 
@@ -269,12 +270,11 @@ def test_a_truth_in_one_colour_per_pixel_is_scored_in_three(here, capsys):
     assert np.allclose(make_response("srgb").encode(np.load("r.npy")), shown, atol=0.05)
 
 
-def test_in_a_narrow_terminal_no_short_word_is_broken_and_nothing_is_lost(capsys, monkeypatch):
+def test_in_a_narrow_terminal_no_short_word_is_broken_and_nothing_is_lost(monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "50")
     method, sensor = "pseudo-inverse", "two-bucket:leakage=[0.01,0.02],mismatch=0.03"
-    show_table(("sensor", "method", "PSNR"), [(sensor, method, "31.62")])
-    lines = [line.split() for line in capsys.readouterr().out.split("\n")[3:]]
+    lines = [line.split() for line in shown_table(("sensor", "method", "PSNR"), [(sensor, method, "31.62")]).split("\n")[3:]]
     assert lines[0][1:] == [method, "31.62"] and "".join(line[0] for line in lines if line) == sensor
 
 

@@ -14,6 +14,7 @@ code_pattern.py         a measurement without true frames against the pattern of
 given.py                what the user says of a measurement whose file does not: code, white, black, axes, origin, sensor
 dng.py                  one bucket of one exposure, for photographers
 plain_stack.py          .npy and .tif stacks of a calibration bench
+remarks.py              what a user should hear of a capture
 bucket.py               one bucket of several
 unit.py                 the white of a measurement that nobody calibrated
 

@@ -29,10 +29,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b import code_files, masks
+from c2b.camera import sensor_of
 from c2b.captures import CodeMissing, axes, mat_file, unit
 from c2b.captures import document as documents
 from c2b.captures.given import KEYS as GIVEN
-from c2b.captures.given import Code, Given, sensor_of
+from c2b.captures.given import Code, Given
 from c2b.natural_order import in_natural_order
 from c2b.video import image_folder
 from sensors import spec

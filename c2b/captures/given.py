@@ -23,12 +23,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-import sensors
 from c2b.captures.axes import FIRST, LAST
 from c2b.video import sidecar
-from sensors import spec
 from sensors.refusal import Refusal
-from sensors.sensor import Sensor
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -159,16 +156,6 @@ class Given:
             shapes = "x".join(map(str, black.shape)), "x".join(map(str, size))
             raise Refusal(f"black is {shapes[0]} and the measurement {shapes[1]}; needed: a number, or pictures of that size")
         return np.atleast_2d(black.astype(np.float32))
-
-
-def sensor_of(text: str, code: NDArray, **settings: Any) -> Sensor:
-    """The sensor of a name, a preset or a sensor file under a code."""
-    from c2b import sensor_file
-
-    name, words = (text, {}) if Path(text).is_file() else spec.parse(text)
-    if name not in (*sensors.SENSORS, *sensors.PRESETS) and spec.is_file(name):
-        return sensor_file.read_sensor(name, code, words, **settings)
-    return sensors.make(text, code, **settings)
 
 
 def with_sidecar(given: Given | None, path: Path) -> Given:

@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b import array_names, masks
+from c2b.camera import sensor_of
 from c2b.captures import code_pattern, true_frames, unit
 from c2b.captures.array_file import ArrayFile
-from c2b.captures.given import Given, sensor_of
+from c2b.captures.given import Given
 from c2b.captures.measured_arrays import MeasuredArrays, measured_arrays
 from c2b.video import sidecar
 from sensors.capture import Capture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,10 @@ def calibrate(folder: Path, sensor: Path, /, *, plot: Path | None = None) -> Non
         Photon-transfer curve; .png .svg .pdf.
     """
     from c2b.calibration_folder import calibrate_folder
-    from c2b.commands import counted, progress, table
+    from c2b.calibration_table import registrations, tables
     from c2b.plots import FIGURE_SUFFIXES
     from c2b.sensor_file import write_sensor
+    from c2b.terminal import counted, progress, table
     from sensors.refusal import Refusal
 
     if sensor.suffix.lower() != ".json":
@@ -36,34 +36,13 @@ def calibrate(folder: Path, sensor: Path, /, *, plot: Path | None = None) -> Non
     if plot is not None and measured.found.curve is None:
         raise Refusal("there is no photon-transfer curve to plot: the folder holds no flats of at least two frames")
     maps = write_sensor(sensor, measured.document, measured.maps)
-    table(("", "value", "95 % interval", "how"), _rows(measured.document), title="Measured")
-    if missing := measured.document["not_measured"]:
-        table(("", "why"), missing.items(), title="Not measured")
-    for axis, one in measured.document.get("registration", {}).items():
-        way = "falling" if one["flipped"] else "rising"
-        print(f"code memory, {axis}s: address {one['offset']} {way}, {100 * one['agreement']:.4g} % of the pixels agree")
+    for shown in tables(measured.document):
+        print(table(*shown))
+    for line in registrations(measured.document):
+        print(line)
     if plot is not None and measured.found.curve is not None:
         _draw(measured, plot, str(folder))
     print(f"{sensor}: sensor file of {folder}, {counted(len(maps), 'map')} beside it; use it as --sensor {sensor}")
-
-
-def _rows(document: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    for group in ("sensor_settings", "readout", "measured"):
-        for name, entry in document[group].items():
-            if entry["provenance"] == "measured":
-                yield name, _text(entry["value"]), _interval(entry["interval"]), entry["source"]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return f"{len(value)}x{len(value)} matrix" if isinstance(value[0], list) else ", ".join(map(_text, value))
-    return f"{value:.4g}"
-
-
-def _interval(pair: Any) -> str:
-    if not isinstance(pair[0], list):
-        return f"{pair[0]:.4g} .. {pair[1]:.4g}"
-    return "in the file" if isinstance(pair[0][0], list) else ", ".join(map(_interval, pair))
 
 
 def _draw(measured: Any, plot: Path, folder: str) -> None:

@@ -30,8 +30,9 @@ def codes(*code: str, png: Path | None = None, json: bool = False) -> None:
 
     import c2b
     from c2b import codes as library
-    from c2b.commands import apart, table
-    from c2b.criteria import criteria
+    from c2b.criteria import COLUMNS, criteria
+    from c2b.output_path import refuse_input
+    from c2b.terminal import table
     from sensors.refusal import Refusal
 
     names = code or tuple(c2b.CODES)
@@ -43,13 +44,12 @@ def codes(*code: str, png: Path | None = None, json: bool = False) -> None:
         from c2b.plots import save
         from c2b.plots.code_picture import code_figure
 
-        apart(names[0], png)
+        refuse_input(names[0], png)
         save(code_figure(next(iter(arrays.values())), title=names[0]), png)
     if json:
         print(dumps({name: {key: _finite(value) for key, value in asdict(one).items()} for name, one in judged.items()}))
         return
-    rows = [(name, *one.row()) for name, one in judged.items()]
-    table(["code", "T", "tile", "light", "open", "rank 1 | 2", "condition 1 | 2", "noise gain 1 | 2"], rows)
+    print(table(COLUMNS, [(name, *one.row()) for name, one in judged.items()]))
     if png:
         print(f"{png}: picture of {names[0]}")
 

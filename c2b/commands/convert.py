@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Literal
 
-from c2b.commands import Said, Whole
-
-NOTHING = Said()
+from c2b.options import NOTHING, Measurement, MeasurementOptions, StoredPartOptions, Whole
+from c2b.source import AS_STORED, Levels, Source
 
 
 def convert(
@@ -16,17 +16,13 @@ def convert(
     /,
     *,
     what: Literal["capture", "video", "code"] | None = None,
-    said: Said = NOTHING,
+    said: MeasurementOptions = NOTHING,
     swap_buckets: bool = False,
     exposure: Whole | None = None,
     bucket: Whole | None = None,
     orig: str = "",
     camera: str = "",
-    frames: str = "",
-    rows: str = "",
-    columns: str = "",
-    channels: Literal["luma", "rgb", "stored"] = "stored",
-    resize: str = "",
+    part: StoredPartOptions = AS_STORED,
 ) -> None:
     """From one video, code or capture format to another.
 
@@ -52,22 +48,13 @@ def convert(
         For .mat: the true frames, a video; default: those of the source.
     camera
         Of .bmp mask stacks: t6 or t7.
-    frames
-        A part such as 0:90, or with a step 0:90:2.
-    rows
-        A part such as 0:720.
-    columns
-        A part such as 0:1278.
-    channels
-        As stored, or turned into luma or rgb.
-    resize
-        WIDTHxHEIGHT, Lanczos, after the crop.
+    part
+        Which part of a video, and as what: see the options below.
     """
     from c2b import captures
-    from c2b.commands import apart
+    from c2b.output_path import refuse_input
 
-    apart(source, target)
-    part: dict[str, Any] = {"frames": frames, "rows": rows, "columns": columns, "resize": resize, "channels": channels}
+    refuse_input(source, target)
     of_capture = {**said.given, "swap": swap_buckets}
     given = {"exposure": exposure, "bucket": bucket, "orig": orig}
     kind = captures.format_of(source)
@@ -75,11 +62,11 @@ def convert(
         what = "capture"
     what = what or (_held(source, target) if kind else "code" if _code(source, target, camera) is not None else "video")
     if what == "capture":
-        _refuse({**part, "camera": camera}, f"{source} is a capture")
+        _refuse({**asdict(part), "camera": camera}, f"{source} is a capture")
         _capture(source, target, of_capture, given)
     elif what == "code":
         _refuse(
-            {**part, **given, **({} if kind else of_capture)},
+            {**asdict(part), **given, **({} if kind else of_capture)},
             f"{source} is a code" if kind is None else f"the code of {source} is asked for",
         )
         _write_code(source, target, camera, of_capture)
@@ -87,10 +74,10 @@ def convert(
         levels = said.levels(source)
         others = {key: value for key, value in of_capture.items() if key not in levels}
         _refuse({**others, **given, "camera": camera}, f"{source} is a video")
-        _video(source, target, {**part, "white": None, "black": None, **levels})
+        _video(target, Source(source, Levels(white=levels.get("white"), black=levels.get("black")), part))
 
 
-def _is_measured(source: str, target: str, said: Said) -> bool:
+def _is_measured(source: str, target: str, said: Measurement) -> bool:
     """Whether a file that may be a video is meant as a measurement: its code is given, or nothing but a capture has such a name."""
     from pathlib import Path
 
@@ -110,7 +97,8 @@ def _held(source: str, target: str) -> Literal["capture", "video", "code"]:
 
 def _capture(source: str, target: str, how: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     from c2b import captures
-    from c2b.commands import counted, told_of
+    from c2b.captures.remarks import remarks
+    from c2b.terminal import counted
 
     capture, kind = _read(source, how), captures.format_named(target)
     if kind is None:
@@ -126,7 +114,7 @@ def _capture(source: str, target: str, how: Mapping[str, Any], given: Mapping[st
     buckets = 1 if "bucket" in known else capture.sensor.buckets
     lost = "" if kind.exact or not kind.drops else f"; left out: {kind.drops}"
     print(f"{target}: {counted(count, 'exposure')} of {counted(buckets, 'bucket')}, {size}{lost}")
-    for line in told_of(capture.record):
+    for line in remarks(capture.record):
         print(line)
 
 
@@ -145,7 +133,7 @@ def _frames(video: str, capture: Any) -> Any:
     """True frames in the unit of the capture, as they are stored where that is their unit."""
     import numpy as np
 
-    from c2b.commands import open_video
+    from c2b.source import open_video
 
     with open_video(video) as recording:
         if recording.response == "none" and recording.black == 0 and recording.white == capture.white:
@@ -165,13 +153,11 @@ def _write_code(source: str, target: str, camera: str, how: Mapping[str, Any]) -
     print(f"{target}: code of shape {'x'.join(map(str, code.shape))}")
 
 
-def _video(source: str, target: str, part: Mapping[str, Any]) -> None:
-    from c2b.commands import counted, open_video, part_of, progress
+def _video(target: str, source: Source) -> None:
+    from c2b.terminal import counted, progress
     from c2b.video.writing import loss, write_video
 
-    channels = None if part["channels"] == "stored" else part["channels"]
-    with open_video(source, white=part["white"], black=part["black"]) as recording:
-        shown = part_of(recording, part["frames"], part["rows"], part["columns"], channels, part["resize"])
+    with source.open() as shown:
         write_video(target, shown, progress=progress)
         lost = loss(target, shown)
         print(f"{target}: {counted(len(shown), 'frame')} of {shown.height}x{shown.width}{f'; {lost}' if lost else ''}")
@@ -185,11 +171,11 @@ def _read(source: str, how: Mapping[str, Any]) -> Any:
 
 def _code(source: str, target: str, camera: str) -> Any:
     from c2b import code_files
-    from c2b.commands import a_code
+    from c2b.code_or_video import certain_code, possible_code
 
     if camera and source.lower().endswith(".bmp"):
         return code_files.read_code(source, camera=camera)
-    return a_code(source, perhaps_video=target.lower().endswith((".npz", ".txt", ".bmp")))
+    return (possible_code if target.lower().endswith((".npz", ".txt", ".bmp")) else certain_code)(source)
 
 
 def _refuse(options: Mapping[str, Any], why: str) -> None:

@@ -13,9 +13,9 @@ def demo(folder: Path = Path("c2b-demo")) -> None:
     folder
         For captures, videos, pictures and the page index.html; made anew.
     """
-    from c2b.commands import progress, table
     from c2b.demonstration import COLUMNS, demonstrate
+    from c2b.terminal import progress, table
 
     results = demonstrate(folder, progress)
-    table(COLUMNS, [result.cells() for result in results], "nine frames from one exposure")
+    print(table(COLUMNS, [result.cells() for result in results], "nine frames from one exposure"))
     print(f"captures, videos, pictures: {folder}/\nthe page to look at: {folder / 'index.html'}")

@@ -6,15 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from c2b.commands import Said
+from c2b.options import NOTHING, Measurement, MeasurementOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from c2b.video.recording import Recording
     from sensors.capture import Capture
-
-NOTHING = Said()
 
 #: What trained networks are looked at by.
 CHECK_SCENE = "occluding-objects:frames={frames},height=150,width=210,seed=4"
@@ -23,7 +21,7 @@ CHECK_SCENE = "occluding-objects:frames={frames},height=150,width=210,seed=4"
 LARGEST_TILE = 64
 
 
-def info(file: str, /, *, said: Said = NOTHING, linearize: str | None = None, json: bool = False) -> None:
+def info(file: str, /, *, said: MeasurementOptions = NOTHING, linearize: str | None = None, json: bool = False) -> None:
     """Say what a file is: capture, video, code, or weights and what they were trained for.
 
     A file that holds both, such as an SCI scene with its true frames, is told as a capture.
@@ -41,19 +39,19 @@ def info(file: str, /, *, said: Said = NOTHING, linearize: str | None = None, js
     """
     from json import dumps
 
-    from c2b.commands import table
+    from c2b.terminal import table
 
     facts = _facts(file, said, {} if linearize is None else {"linearize": linearize})
     if json:
         print(dumps(facts))
     else:
-        table(["", ""], _lines(facts), file)
+        print(table(["", ""], _lines(facts), file))
 
 
-def _facts(file: str, said: Said, of_video: dict[str, Any]) -> dict[str, Any]:
+def _facts(file: str, said: Measurement, of_video: dict[str, Any]) -> dict[str, Any]:
     """What is told of a file; one whose light is given is a video, one whose code is given a capture."""
     from c2b import captures
-    from c2b.commands import a_code
+    from c2b.code_or_video import certain_code, possible_code
     from recon import weight_file
     from sensors.refusal import Refusal
 
@@ -71,11 +69,11 @@ def _facts(file: str, said: Said, of_video: dict[str, Any]) -> dict[str, Any]:
                 raise
             return {"kind": "capture", **summary, "code": "not in the file; c2b reconstruct and convert take it as --code"}
         return _capture_facts(capture, summary)
-    if (code := a_code(file)) is None:
+    if (code := certain_code(file)) is None:
         try:
             return _video_facts(file, {**said.levels(file), **of_video})
         except Refusal:
-            if (code := a_code(file, perhaps_video=True)) is None:
+            if (code := possible_code(file)) is None:
                 raise
     perhaps = Path(file).is_file() and Path(file).suffix.lower() in (".npy", ".tif", ".tiff")
     return {**_code_facts(code), **({"as a measurement": f"c2b info {file} --code MASK"} if perhaps else {})}
@@ -99,7 +97,7 @@ def _capture_facts(capture: Capture, summary: Mapping[str, Any]) -> dict[str, An
 
 
 def _video_facts(file: str, levels: Mapping[str, Any]) -> dict[str, Any]:
-    from c2b.commands import open_video
+    from c2b.source import open_video
 
     with open_video(file, **levels) as recording:
         return {

@@ -34,7 +34,7 @@ def list(what: str = "", /, *, json: bool = False) -> None:
     """
     from json import dumps
 
-    from c2b.commands import table
+    from c2b.terminal import table
 
     names: tuple[str, ...]
     tables: Mapping[str, Sequence[tuple[str, ...]]]
@@ -54,7 +54,7 @@ def list(what: str = "", /, *, json: bool = False) -> None:
         if not known:
             print(title)
         if rows:
-            table(names, rows, title if known else "")
+            print(table(names, rows, title if known else ""))
 
 
 def _explained(name: str) -> dict[str, Sequence[tuple[str, ...]]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from c2b.commands import Whole
+from c2b.options import Whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,14 +29,15 @@ def plot(file: str, png: Path, /, *, exposure: Whole = 0, white: float | None = 
         The stored value of no light in a video. Default: what the file says, else 0.
     """
     from c2b import captures
-    from c2b.commands import a_code, apart
+    from c2b.code_or_video import certain_code
+    from c2b.output_path import refuse_input
     from c2b.plots import save
 
-    apart(file, png)
+    refuse_input(file, png)
     levels = {name: value for name, value in (("white", white), ("black", black)) if value is not None}
     if captures.format_of(file) and not levels:
         save(_capture(file, exposure), png)
-    elif png.suffix.lower() == ".gif" and a_code(file) is None:
+    elif png.suffix.lower() == ".gif" and certain_code(file) is None:
         _film(file, png, levels)
     else:
         save(_code_or_video(file, levels), png)
@@ -67,12 +68,13 @@ def _capture(file: str, exposure: int) -> Figure:
 def _code_or_video(file: str, levels: Mapping[str, Any]) -> Figure:
     import numpy as np
 
-    from c2b.commands import a_code, open_video
+    from c2b.code_or_video import certain_code, possible_code
     from c2b.plots.code_picture import code_figure
     from c2b.plots.strip import strip_figure
+    from c2b.source import open_video
     from sensors.refusal import Refusal
 
-    if not levels and (code := a_code(file)) is not None:
+    if not levels and (code := certain_code(file)) is not None:
         return code_figure(code, title=file)
     try:
         with open_video(file, **levels) as recording:
@@ -81,14 +83,14 @@ def _code_or_video(file: str, levels: Mapping[str, Any]) -> Figure:
             shown = (stored - recording.black) / (recording.white - recording.black)
             return strip_figure({"": shown}, times=chosen, title=Path(file).name)
     except Refusal:
-        if levels or (code := a_code(file, perhaps_video=True)) is None:
+        if levels or (code := possible_code(file)) is None:
             raise
     return code_figure(code, title=file)
 
 
 def _film(file: str, gif: Path, levels: Mapping[str, Any]) -> None:
-    from c2b.commands import open_video
     from c2b.plots.animation import write_animation
+    from c2b.source import open_video
 
     with open_video(file, **levels) as recording:
         frames = recording[: min(len(recording), 180)]

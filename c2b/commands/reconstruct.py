@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from c2b.commands import Said
+from c2b.options import NOTHING, Measurement, MeasurementOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recon.reconstructor import Reconstructor
     from sensors.capture import Capture
-
-NOTHING = Said()
 
 
 def reconstruct(
@@ -25,7 +23,7 @@ def reconstruct(
     consistent: bool = False,
     exposures: str = "",
     response: str | None = None,
-    said: Said = NOTHING,
+    said: MeasurementOptions = NOTHING,
     protocol: Literal["cacti"] | None = None,
     calibrate_mask: bool = False,
     also: list[str] | None = None,
@@ -57,14 +55,17 @@ def reconstruct(
         What else the method gives, such as variance=FILE for gmm or attention=FILE for pair: .npy, or .png of some exposures.
     """
     import recon
-    from c2b.commands import a_slice, apart, counted, progress, told_of
+    from c2b.captures.remarks import remarks
+    from c2b.output_path import refuse_input
+    from c2b.source import range_of
     from c2b.streaming import Reconstruction
+    from c2b.terminal import counted, progress
     from c2b.video.writing import loss, write_video
     from sensors.refusal import Refusal
 
-    apart(capture, video)
+    refuse_input(capture, video)
     taken = _read(capture, said, protocol, check=not calibrate_mask)
-    if part := a_slice("--exposures", exposures, len(taken)):
+    if part := range_of("--exposures", exposures, len(taken)):
         if part.step not in (None, 1):
             raise Refusal(f"--exposures {exposures}: exposures are taken in a row, such as 0:10")
         taken = taken[part]
@@ -87,7 +88,7 @@ def reconstruct(
         f"{video}: {counted(len(made), 'frame')} of {made.height}x{made.width} from {counted(len(taken), 'exposure')} by {label}"
         f"{f'; {lost}' if lost else ''}"
     )
-    for line in told_of(taken.record):
+    for line in remarks(taken.record):
         print(line)
     if "noise_gain" in solver.also:
         gain, of_open_shutter = solver.noise_gain(taken[:1])[0]  # type: ignore[attr-defined]
@@ -96,7 +97,7 @@ def reconstruct(
         _write_map(getattr(solver, name)(taken), name, path, label)
 
 
-def _read(path: Path, said: Said, protocol: str | None, *, check: bool) -> Capture:
+def _read(path: Path, said: Measurement, protocol: str | None, *, check: bool) -> Capture:
     """The capture, under the code and the protocol that are asked for."""
     from c2b import masks
     from c2b.captures import format_of, read_capture

@@ -62,7 +62,7 @@ def score(
     """
     from c2b import masks
     from c2b.alignment import matched, seen_levels
-    from c2b.commands import open_video
+    from c2b.source import open_video
     from recon import metrics
 
     with open_video(str(video)) as made, open_video(truth, **seen_levels(made, white, black)) as source:

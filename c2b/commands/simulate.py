@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
-from c2b.commands import Whole
+from c2b.options import LevelOptions, PartOptions, Whole
+from c2b.source import AS_FILED, WHOLE
 
 #: Share of saturated samples from which on a user is told.
 WORTH_A_WORD = 0.001
@@ -20,14 +20,8 @@ def simulate(
     code: str = "impulse",
     readout: str | None = None,
     seed: Whole = 0,
-    linearize: str | None = None,
-    white: float | None = None,
-    black: float | None = None,
-    channels: Literal["luma", "rgb", "stored"] = "luma",
-    frames: str = "",
-    rows: str = "",
-    columns: str = "",
-    resize: str = "",
+    levels: LevelOptions = AS_FILED,
+    part: PartOptions = WHOLE,
 ) -> None:
     """Expose a video on a sensor and write the capture.
 
@@ -45,37 +39,27 @@ def simulate(
         ideal, electrons:white=100,read_noise=12,... or that of another preset, in place of the sensor's own.
     seed
         Of the noise. The same seed gives the same bits.
-    linearize
-        How the stored values come from light: none, srgb, gamma:exponent=2.2. Default: what the file says of itself, else none.
-    white
-        The stored value of white, such as 4095 for 12 bit frames in 16. Default: what the file says, else its largest number.
-    black
-        The stored value of no light, such as 64. Default: what the file says, else 0.
-    channels
-        Expose luma, three colour channels, or what is stored (a Bayer mosaic).
-    frames
-        A part such as 0:90, or with a step 0:90:2.
-    rows
-        A part such as 0:720.
-    columns
-        A part such as 0:1278.
-    resize
-        WIDTHxHEIGHT, Lanczos, after the crop.
+    levels
+        What the stored values mean: see the options below.
+    part
+        Which part, and as what: see the options below.
     """
-    from c2b import streaming
+    from c2b import camera, streaming
     from c2b.captures import read_capture
-    from c2b.commands import apart, counted, make_sensor, open_video, part_of, progress
+    from c2b.output_path import refuse_input
+    from c2b.source import Source
+    from c2b.terminal import counted, progress
 
-    apart(video, capture)
-    with open_video(video, linearize=linearize, white=white, black=black) as recording:
-        part = part_of(recording, frames, rows, columns, None if channels == "stored" else channels, resize)
-        chip, record = make_sensor(sensor, code, readout, part.colour)
-        count = streaming.simulate(part, capture, chip, seed=seed, record=record, progress=progress)
+    refuse_input(video, capture)
+    with Source(video, levels, part).open() as recording:
+        taking = camera.make(sensor, code, readout, recording.colour)
+        chip = taking.chip
+        count = streaming.simulate(recording, capture, chip, seed=seed, record=taking.record, progress=progress)
     full = max(read_capture(capture, verify=False)[:1].saturated)
-    left = len(part) - ((count - 1) * chip.period + chip.frames)
+    left = len(recording) - ((count - 1) * chip.period + chip.frames)
     unused = f"; {counted(left, 'frame')} at the end unused" if left else ""
     lost = f"; {full:.1%} of the first exposure is saturated" if full > WORTH_A_WORD else ""
     print(
         f"{capture}: {counted(count, 'exposure')} of {counted(chip.frames, 'frame')}, {counted(chip.buckets, 'bucket')}, "
-        f"{part.height}x{part.width}{lost}{unused}"
+        f"{recording.height}x{recording.width}{lost}{unused}"
     )

@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from c2b.commands import Whole
+from c2b.options import Whole
 
 if TYPE_CHECKING:
     from c2b.training_run import Prepared, Stop
@@ -95,14 +95,14 @@ def train(
         method, weights, videos or (), stills or (), held, sensor or ("two-bucket",), code or ("impulse",), readout or (None,), light,
         preset, seed, channels, linearize, white, black,
     )  # fmt: skip
-    from c2b.commands import progress
+    from c2b.terminal import progress
 
     _learn(told.prepared(progress), stop)
 
 
 def _learn(prepared: Prepared, stop: Stop) -> None:
     """Train, or go on with a training; then weights, log and curve are there."""
-    from c2b.commands import counted
+    from c2b.terminal import counted
     from c2b.training_log import TrainingLog
     from c2b.training_run import alone
 
@@ -134,14 +134,14 @@ def _kept(checkpoint: Path) -> str:
 
 
 def _run_queue(path: Path, stop: Stop) -> None:
-    from c2b.commands import counted, table
+    from c2b.terminal import counted, table
     from c2b.training_queue import TrainingQueue
     from sensors.refusal import Refusal
 
     queue = TrainingQueue.read(path)
     with _reporting() as report, stop.listening():
         queue.run(report, stop)
-    table(*queue.table(), str(queue.folder))
+    print(table(*queue.table(), str(queue.folder)))
     if failed := [f"{name}: {state}" for name, state in queue.states.items() if state.startswith("failed")]:
         raise Refusal(f"{len(failed)} of {counted(len(queue.trainings), 'training')} could not be run; {'; '.join(failed)}")
     if stop.signalled:

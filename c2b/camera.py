@@ -1,0 +1,150 @@
+"""Words to a camera: a sensor by its name, its preset or its file, under a code, with a readout.
+
+::
+
+    make("two-bucket:leakage=0.02", "impulse:tile=3")
+    make("cep-2019:white=100", "mask.npy")              a preset, and a code from a file
+    make("bench.json", "impulse", "cep-2019:white=50")  a sensor file, and the readout of a preset
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+import sensors
+from c2b import codes, masks, sensor_file
+from sensors import preset, spec
+from sensors.photometry import Photometry
+from sensors.readout import Readout
+from sensors.refusal import Refusal
+from sensors.sensor import Sensor
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A sensor, and the words that name its parts. It can be pickled; cameras that are equal have the same `digest`.
+
+    Parameters
+    ----------
+    sensor, code : str
+        As they were named.
+    readout : str
+        As it was named; else ``ideal``, ``preset`` or ``measured``, whose the sensor has.
+    chip : Sensor
+    provenance : mapping of str to str
+        Setting to where its number is from, of a preset or a sensor file.
+    """
+
+    sensor: str
+    code: str
+    readout: str
+    chip: Sensor
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """For a person to read."""
+        light = self.chip.readout.white
+        return f"{self.sensor}, {self.code}" + ("" if light is None else f", {light:g} e-")
+
+    @cached_property
+    def mask(self) -> str:
+        """Of what kind the code is, how large and how open."""
+        return masks.text(masks.describe(self.chip.code))
+
+    @property
+    def digest(self) -> str:
+        """sha256 over all that makes the sensor, whatever words named it."""
+        return self.chip.digest
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a capture remembers of its camera's names."""
+        words = {"sensor_spec": self.sensor, "code_spec": self.code, "readout_spec": self.readout}
+        return {**words, "provenance": dict(self.provenance)} if self.provenance else words
+
+    def lit(self, white: float) -> Camera:
+        """The same camera where white gives so many electrons per sub-exposure."""
+        return replace(self, chip=replace(self.chip, readout=replace(self.chip.readout, white=white)))
+
+
+def make(sensor: str, code: str, readout: str | None = None, colour: str = "mono") -> Camera:
+    """The camera that words name, for video of that colour.
+
+    Parameters
+    ----------
+    sensor : str
+        Of `sensors.SENSORS` or `sensors.PRESETS`, or a sensor file, with settings. A colour filter is one of them:
+        ``two-bucket:colour=rggb`` takes colour video, or video that is such a mosaic already.
+    code : str
+        Of `c2b.CODES` with settings, or a file.
+    readout : str, optional
+        Of `sensors.READOUTS`, or that of a preset, in place of the sensor's own; the sub-exposures of that preset are those of a
+        sensor that has none.
+    colour : str
+        ``mono``, ``rgb`` or a mosaic.
+
+    Raises
+    ------
+    Refusal
+        If a name, a setting or a file is unknown or wrong, or the sensor cannot do this code.
+    """
+    settings, sub_exposure = ({}, 0.0) if readout is None else _readout(readout)
+    name, words = _parsed(sensor)
+    text = sensor
+    if "colour" in words:
+        filtered = words.pop("colour")
+        if filtered not in ("mono", "rgb") and colour == "mono":
+            raise Refusal(f"a sensor of colour={filtered} takes colour video; add --channels rgb")
+        text, colour = name + ":" * bool(words) + ",".join(f"{key}={value}" for key, value in words.items()), filtered
+    chip = sensor_of(text, codes.make(code), colour=colour, **settings)
+    if not chip.timing.sub_exposure:
+        chip = replace(chip, timing=replace(chip.timing, sub_exposure=sub_exposure))
+    own, provenance = _numbers_of(name, words)
+    return Camera(sensor, code, readout or own, chip, provenance)
+
+
+def sensor_of(text: str, code: ArrayLike, **settings: Any) -> Sensor:
+    """The sensor of a name, a preset or a sensor file, under a code (T, p, q)."""
+    name, words = _parsed(text)
+    if _is_sensor_file(name):
+        return sensor_file.read_sensor(name, code, words, **settings)
+    return sensors.make(text, code, **settings)
+
+
+def _parsed(text: str) -> tuple[str, dict[str, str]]:
+    return (text, {}) if Path(text).is_file() else spec.parse(text)
+
+
+def _is_sensor_file(name: str) -> bool:
+    return name not in (*sensors.SENSORS, *sensors.PRESETS) and spec.is_file(name)
+
+
+def _numbers_of(name: str, words: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+    """Whose numbers a sensor has unless a readout is named, and where each is from."""
+    if name in sensors.PRESETS:
+        return "preset", preset.provenance(name, words)
+    if _is_sensor_file(name):
+        return "measured", sensor_file.provenance(name, words)
+    return "ideal", {}
+
+
+def _readout(text: str) -> tuple[dict[str, Any], float]:
+    """The readout of that name, and the length of its sub-exposures if it is that of a preset, else 0."""
+    name, words = spec.parse(text)
+    if name in sensors.READOUTS:
+        return {"readout": spec.make(sensors.READOUTS, "readout", text)}, 0.0
+    if name not in sensors.PRESETS:
+        raise Refusal(spec.unknown("readout", name, [*sensors.READOUTS, *sensors.PRESETS]))
+    known = {f.name for group in (Readout, Photometry) for f in fields(group)} | {"sub_exposure"}
+    if strange := words.keys() - known:
+        raise Refusal(spec.unknown(f"setting of the readout of {name}", min(strange), sorted(known)))
+    whole = sensors.make(text, np.ones((1, 1, 1), np.uint8))
+    return {"readout": whole.readout}, whole.timing.sub_exposure

@@ -1,0 +1,86 @@
+"""Options that several commands share, as types of their parameters: whole numbers, and groups with their help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from c2b.source import Levels, Part, StoredPart
+from sensors.refusal import Refusal
+
+if TYPE_CHECKING:
+    from cyclopts import Token
+
+
+def whole(_: type, tokens: Sequence[Token]) -> int:
+    """A number from 0 on; cyclopts alone would round 1.5."""
+    text = tokens[0].value
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise ValueError(f"{text} is not a whole number from 0 on")
+    return int(text)
+
+
+Whole = Annotated[int, Parameter(converter=whole)]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What the user says of a measurement whose file does not say it.
+
+    Parameters
+    ----------
+    code
+        Of a capture that does not hold its own: a name or a file. A file with its true frames takes the code that explains its meas, or
+        any with --protocol cacti.
+    sensor
+        Of a measurement: a name, a preset or a sensor file. Default: an ideal coded pixel; two buckets for PNG pairs.
+    white
+        Of a measurement: what one white sub-exposure adds to it, above black. Default: as the file says, else the brightest sample.
+        Of a video: the stored value of white. Default: as the file says, else its largest number.
+    black
+        Of a measurement: its value without light, or a file of dark pictures, which is subtracted. Of a video: the stored value of no
+        light.
+    axes
+        time-first or time-last, or meas=time-first,mask=time-last, where arrays can be read in two ways.
+    origin
+        ROW,COLUMN of a mask larger than the frames at which they begin.
+    """
+
+    code: str = ""
+    sensor: str = ""
+    white: float | None = None
+    black: str = ""
+    axes: str = ""
+    origin: str = ""
+
+    def levels(self, video: str) -> dict[str, float]:
+        """White and black as `c2b.source.open_video` takes them: of a video both are stored values."""
+        try:
+            return {key: float(value) for key, value in (("white", self.white), ("black", self.black or None)) if value is not None}
+        except ValueError:
+            raise Refusal(f"{video} is a video: --black {self.black} is not a stored value such as 64") from None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """As `c2b.captures.read_capture` takes them; nothing for what is not said."""
+        words = {"code": self.code, "sensor": self.sensor, "axes": self.axes, "black": self.black, "white": self.white}
+        said: dict[str, Any] = {key: value for key, value in words.items() if value not in ("", None)}
+        if self.origin:
+            sides = self.origin.split(",")
+            if len(sides) != 2 or not all(side.strip().isascii() and side.strip().isdigit() for side in sides):
+                raise Refusal(f"--origin {self.origin} is not ROW,COLUMN such as 10,20")
+            said["origin"] = (int(sides[0]), int(sides[1]))
+        return said
+
+
+#: Nothing is said.
+NOTHING = Measurement()
+
+#: The groups as parameters: each field is an option of its own.
+MeasurementOptions = Annotated[Measurement, Parameter(name="*")]
+LevelOptions = Annotated[Levels, Parameter(name="*")]
+PartOptions = Annotated[Part, Parameter(name="*")]
+StoredPartOptions = Annotated[StoredPart, Parameter(name="*")]

@@ -1,0 +1,210 @@
+"""Words to a recording: a file, a folder of images or a scene, how its values come from light, and which part of it.
+
+::
+
+    Source("clip.mkv", part=Part(frames="0:90", rows="0:720")).open()
+    Source("occluding-objects:frames=18,seed=3", part=Part(channels="rgb")).open()
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from sensors.refusal import Refusal
+
+if TYPE_CHECKING:
+    from c2b.video.recording import Recording
+
+#: Of a frame that is resized, in pixels.
+LARGEST_SIDE = 2**16
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What the stored values of a video mean, where the file does not say it.
+
+    Parameters
+    ----------
+    linearize
+        How the stored values come from light: none, srgb, gamma:exponent=2.2. Default: what the file says of itself, else none.
+    white
+        The stored value of white, such as 4095 for 12 bit frames in 16. Default: what the file says, else its largest number.
+    black
+        The stored value of no light, such as 64. Default: what the file says, else 0.
+    """
+
+    linearize: str | None = None
+    white: float | None = None
+    black: float | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of a video, and as what.
+
+    Parameters
+    ----------
+    channels
+        Luma, three colour channels, or what is stored (a Bayer mosaic).
+    frames
+        A part such as 0:90, or with a step 0:90:2.
+    rows
+        A part such as 0:720.
+    columns
+        A part such as 0:1278.
+    resize
+        WIDTHxHEIGHT, Lanczos, after the crop.
+    """
+
+    channels: Literal["luma", "rgb", "stored"] = "luma"
+    frames: str = ""
+    rows: str = ""
+    columns: str = ""
+    resize: str = ""
+
+    def of(self, video: Recording) -> Recording:
+        """This part of a recording; nothing is read.
+
+        Raises
+        ------
+        Refusal
+            If the words are no ranges or sizes, or reach beyond the recording.
+        """
+        return video.window(
+            frames=range_of("--frames", self.frames, len(video)),
+            rows=range_of("--rows", self.rows, video.height),
+            columns=range_of("--columns", self.columns, video.width),
+            channels=None if self.channels == "stored" else self.channels,
+            resize=_size("--resize", self.resize),
+        )
+
+
+@dataclass(frozen=True)
+class StoredPart(Part):
+    """The same, with its channels as they are stored unless others are asked for."""
+
+    channels: Literal["luma", "rgb", "stored"] = "stored"
+
+
+#: What is said where nothing is said.
+AS_FILED, WHOLE, AS_STORED = Levels(), Part(), StoredPart()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recording, or the part of one that counts, in words. It can be pickled; the same light has the same `digest`.
+
+    Parameters
+    ----------
+    video : str
+        File, folder of images, or a scene of `c2b.SCENES` with settings.
+    levels : Levels
+    part : Part
+    """
+
+    video: str
+    levels: Levels = AS_FILED
+    part: Part = WHOLE
+
+    def open(self) -> Recording:
+        """The part of the recording, to be closed after use; no frame is read yet.
+
+        Raises
+        ------
+        Refusal
+            As `open_video` and `Part.of`.
+        """
+        levels = self.levels
+        whole = open_video(self.video, linearize=levels.linearize, white=levels.white, black=levels.black)
+        try:
+            return self.part.of(whole)
+        except BaseException:
+            whole.close()
+            raise
+
+    @property
+    def digest(self) -> str:
+        """sha256 of what tells this light from other light: file, size and time, part, and what the numbers mean."""
+        with self.open() as video:
+            return hashlib.sha256(json.dumps(facts(video)).encode()).hexdigest()
+
+
+def open_video(text: str, *, linearize: str | None = None, white: float | None = None, black: float | None = None) -> Recording:
+    """A video file or folder, or a scene by its name such as ``occluding-objects:frames=18``; what is doubtful of it is told.
+
+    Raises
+    ------
+    Refusal
+        If there is none of that name, it is a capture, or a scene is to have another white.
+    """
+    from c2b import captures
+    from c2b.scenes import SCENES
+    from sensors import spec
+
+    if text.partition(":")[0] in SCENES and not Path(text).exists():
+        from c2b.scenes.as_recording import SceneRecording
+
+        if linearize not in (None, "none") or white is not None or black is not None:
+            raise Refusal(f"{text} is a scene: linear light, 1 = white; it takes neither --linearize nor --white nor --black")
+        return SceneRecording(text)
+    from c2b.video.recording import open_recording
+
+    if not Path(text).exists() and not spec.is_file(text):
+        raise Refusal(f"there is no file or folder {text}; {spec.unknown('scene', text.partition(':')[0], SCENES)}")
+    kind = captures.format_of(text) if Path(text).is_file() else None
+    if kind and not getattr(kind, "holds_video", False):
+        raise Refusal(f"{text} is a capture, not a video; c2b reconstruct makes a video of it")
+    recording = open_recording(text, response=linearize, white=white, black=black)
+    _ = recording.notes  # looked for now, so that they are told before the work and not after it
+    return recording
+
+
+def facts(video: Recording) -> dict[str, Any]:
+    """What tells the light of one recording from that of another, without reading it; JSON-able."""
+    meaning = {name: getattr(video, name) for name in ("shape", "colour", "white", "black", "response")}
+    path = video.path
+    return {"file": place_and_time(path) if path.exists() else str(path), "part": part_text(video), "dtype": video.dtype.str, **meaning}
+
+
+def part_text(video: Recording) -> str:
+    """``frames 0:90:1 rows 0:720 columns 0:1278``, counted in the file."""
+    index, (top, left, height, width) = video.frame_index, video.crop
+    return f"frames {index.start}:{index.stop}:{index.step} rows {top}:{top + height} columns {left}:{left + width}"
+
+
+def range_of(option: str, text: str, length: int) -> slice | None:
+    """``10:90`` or ``10:90:2`` or ``7`` as a slice of so many; None for an empty text, which means all."""
+    if not text:
+        return None
+    try:
+        parts = [int(part) if part else None for part in text.split(":")]
+        if len(parts) > 3 or parts == [None]:
+            raise ValueError
+    except ValueError:
+        raise Refusal(f"{option} {text} is not a range such as 0:720") from None
+    if any(edge is not None and not -length <= edge <= length for edge in parts[:2]):
+        raise Refusal(f"{option} {text} reaches beyond the {length} there are")
+    if len(parts) == 1 and parts[0] is not None:
+        return slice(parts[0], parts[0] + 1 or None)
+    return slice(*parts)
+
+
+def _size(option: str, text: str) -> tuple[int, int] | None:
+    """``1200x720``, width first as one says it, as (height, width)."""
+    if not text:
+        return None
+    width, _, height = text.partition("x")
+    if not all(side.isascii() and side.isdigit() and 0 < int(side) <= LARGEST_SIDE for side in (width, height)):
+        raise Refusal(f"{option} {text} is not WIDTHxHEIGHT such as 1200x720, up to {LARGEST_SIDE}x{LARGEST_SIDE}")
+    return int(height), int(width)
+
+
+def place_and_time(path: Path) -> list[Any]:
+    """Place, size and time of the last change of a file, or of all files in a folder."""
+    files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+    stats = [each.stat() for each in files]
+    return [str(path.resolve()), sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)]
