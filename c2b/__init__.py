@@ -12,6 +12,7 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     captures/                capture files, one file per format
     comparison.py camera_grid.py comparison_table.py     videos x cameras x methods, and the tables that it gives
     alignment.py             a reconstruction beside its truth
+    catalogue.py             all that has a name, with its settings and what they mean
     criteria.py              what a code is worth before any picture is taken with it
     calibration_folder.py calibration_table.py           a folder of darks and flats to a sensor file, and what it found
     sensor_file.py           measured sensors: numbers with intervals, and maps

@@ -65,7 +65,12 @@ def make(name: str, words: Mapping[str, str], code: ArrayLike, **settings: Any) 
 
 def owners(parts: Mapping[str, Any]) -> dict[str, str]:
     """Setting to the group it belongs to; ``parts`` are the classes of the groups."""
-    return {f.name: group for group, part in parts.items() for f in fields(part) if f.name not in _ELSEWHERE}
+    return {
+        f.name: group
+        for group, part in parts.items()
+        for f in fields(part)
+        if f.name not in (*getattr(part, "not_by_text", ()), "colour")  # which is that of the video
+    }
 
 
 def change(
@@ -132,9 +137,6 @@ def _one_way_to_say_how_bright(light: Photometry, words: Mapping[str, str], sett
         raise Refusal(f"white={words['white']} and lux={light.lux:g} both say how bright white is; give one of them")
     if light.lux is not None and "readout" in settings:
         raise Refusal(f"lux={light.lux:g} sets the white of the readout, which is replaced as a whole; set white there")
-
-
-_ELSEWHERE = ("code", "readout", "timing", "colour", "origin", "lattice", "hot")
 
 
 def _value(entry: Any) -> Any:

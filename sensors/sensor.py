@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -74,6 +74,9 @@ class Sensor(ABC):
     Refusal
         If the code is not an array of that form with values in [0, 1], or a setting is out of range.
     """
+
+    #: Fields that are never given as text, such as ``two-bucket:leakage=0.02``; a sensor with a field of arrays alone adds it.
+    not_by_text: ClassVar[tuple[str, ...]] = ("code", "readout", "timing", "origin", "lattice", "hot")
 
     code: NDArray
     _: KW_ONLY
