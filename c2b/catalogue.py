@@ -1,4 +1,4 @@
-"""All that has a name, and what its settings mean: tables, signatures and docstrings, read as text so that nothing heavy is imported."""
+"""All that has a name, and what its settings mean: tables, signatures and docstrings, read as text, so that nothing heavy is loaded."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,13 @@ from sensors.sensor import Sensor
 Progress = Callable[[Iterable[Any], int, str], Iterator[Any]]
 
 
+class Simulated(NamedTuple):
+    """What a capture file was given: how many exposures, and the share of saturated samples in the worst bucket of the first."""
+
+    exposures: int
+    saturated: float
+
+
 def simulate(
     video: Recording,
     path: str | Path,
@@ -29,16 +36,11 @@ def simulate(
     seed: int,
     record: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
-) -> int:
+) -> Simulated:
     """Expose a recording, one exposure at a time, straight into a capture file.
 
     Linear integer frames go to the sensor as they are stored; others are linearised first. The capture remembers which frames and
     which part of them it saw, so that scoring finds them again.
-
-    Returns
-    -------
-    int
-        The number of exposures.
 
     Raises
     ------
@@ -50,12 +52,17 @@ def simulate(
         raise Refusal(f"{path} is not named like a capture file; known: NAME.c2b.ome.tif")
     count = sensor.exposures_in(len(video))
     as_stored, white = _light_of(video)
-    exposures: Iterator[NDArray] = (_one_exposure(video, sensor, n, seed, white, as_stored) for n in range(count))
-    if progress:
-        exposures = progress(exposures, count, "simulate")
+    first: list[NDArray] = []
+
+    def exposures() -> Iterator[NDArray]:
+        for number in range(count):
+            image = _one_exposure(video, sensor, number, seed, white, as_stored)
+            first[:] = first or [image]
+            yield image
+
     noted = {**sensor.record(count, white=white, seed=seed), **_source(video, count, sensor), **(record or {})}
-    kind.write(path, sensor, exposures, count, noted)
-    return count
+    kind.write(path, sensor, progress(exposures(), count, "simulate") if progress else exposures(), count, noted)
+    return Simulated(count, max(Capture(first[0][None], sensor).saturated))
 
 
 def expose(video: Recording, sensor: Sensor, *, seed: int, record: Mapping[str, Any] | None = None) -> Capture:

@@ -39,7 +39,7 @@ def camera(**settings):
 def test_streaming_gives_the_bits_of_a_capture_in_one_go(tmp_path, settings, dtype):
     recording, video = stored(tmp_path, dtype, colour="colour" in settings)
     sensor = camera(**settings)
-    count = streaming.simulate(recording, tmp_path / NAME, sensor, seed=4)
+    count, _ = streaming.simulate(recording, tmp_path / NAME, sensor, seed=4)
     capture, expected = read_capture(tmp_path / NAME), sensor.capture(video, seed=4)
     assert count == len(capture) == sensor.exposures_in(FRAMES)
     assert np.array_equal(capture.images, expected.images) and capture.sensor.digest == sensor.digest
@@ -62,7 +62,7 @@ def test_the_record_says_which_part_of_the_file_was_seen(tmp_path):
     recording, video = stored(tmp_path)
     part = recording.window(frames=slice(2, 22, 2), rows=slice(1, 13), columns=slice(3, 18))
     sensor = sensors.make("two-bucket", codes.make("long:frames=4"))
-    assert streaming.simulate(part, tmp_path / NAME, sensor, seed=0, record={"note": "ours"}) == 2
+    assert streaming.simulate(part, tmp_path / NAME, sensor, seed=0, record={"note": "ours"}).exposures == 2
     capture = read_capture(tmp_path / NAME)
     assert capture.record["frame_index"] == [[2, 4, 6, 8], [10, 12, 14, 16]]
     assert capture.record["crop"] == [1, 3, 12, 15] and capture.record["note"] == "ours"
@@ -165,3 +165,10 @@ def test_another_video_is_no_truth(tmp_path):
     made = streaming.Reconstruction(read_capture(tmp_path / NAME), recon.make("tile"), "tile", tmp_path / NAME)
     with pytest.raises(Refusal, match=r"has 23 frames; .* shows frames up to 29"):
         matched(made, recording)
+
+
+def test_saturated_samples_are_counted_as_they_pass(tmp_path):
+    write_video(tmp_path / "video.tif", np.full((FRAMES, H, W), 250, np.uint8))
+    sensor = sensors.make("cep-2019:white=2000,full_well=9000", codes.make("impulse:tile=[2,3]"))
+    made = streaming.simulate(open_recording(tmp_path / "video.tif"), tmp_path / NAME, sensor, seed=0)
+    assert made.saturated == max(read_capture(tmp_path / NAME)[:1].saturated) > 0.5

@@ -45,7 +45,6 @@ def simulate(
         Which part, and as what: see the options below.
     """
     from c2b import camera, streaming
-    from c2b.captures import read_capture
     from c2b.output_path import refuse_input
     from c2b.source import Source
     from c2b.terminal import counted, progress
@@ -54,12 +53,11 @@ def simulate(
     with Source(video, levels, part).open() as recording:
         taking = camera.make(sensor, code, readout, recording.colour)
         chip = taking.chip
-        count = streaming.simulate(recording, capture, chip, seed=seed, record=taking.record, progress=progress)
-    full = max(read_capture(capture, verify=False)[:1].saturated)
-    left = len(recording) - ((count - 1) * chip.period + chip.frames)
+        made = streaming.simulate(recording, capture, chip, seed=seed, record=taking.record, progress=progress)
+    left = len(recording) - ((made.exposures - 1) * chip.period + chip.frames)
     unused = f"; {counted(left, 'frame')} at the end unused" if left else ""
-    lost = f"; {full:.1%} of the first exposure is saturated" if full > WORTH_A_WORD else ""
+    lost = f"; {made.saturated:.1%} of the first exposure is saturated" if made.saturated > WORTH_A_WORD else ""
     print(
-        f"{capture}: {counted(count, 'exposure')} of {counted(chip.frames, 'frame')}, {counted(chip.buckets, 'bucket')}, "
+        f"{capture}: {counted(made.exposures, 'exposure')} of {counted(chip.frames, 'frame')}, {counted(chip.buckets, 'bucket')}, "
         f"{recording.height}x{recording.width}{lost}{unused}"
     )
