@@ -126,7 +126,7 @@ def _read(path: Path, camera: str) -> NDArray:
         raise Refusal(f"code file {path} does not exist")
     if path.suffix.lower() not in _READERS:
         raise Refusal(f"code file {path} has an unknown suffix; known: {', '.join(_READERS)}")
-    if camera and path.suffix.lower() != ".bmp":
+    if camera and not is_mask_stack(path):
         raise Refusal(f"{path} is no mask stack of a camera; those are .bmp")
     try:
         return np.asarray(_bmp(path, camera) if camera else _READERS[path.suffix.lower()](path))
@@ -150,7 +150,7 @@ def write_code(path: str | Path, code: NDArray, *, camera: str = "") -> None:
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if camera and suffix != ".bmp":
+    if camera and not is_mask_stack(path):
         raise Refusal(f"{path} is no mask stack of a camera; those are .bmp")
     if suffix == ".bmp":
         _write_bmp(path, code, camera)
@@ -163,6 +163,21 @@ def write_code(path: str | Path, code: NDArray, *, camera: str = "") -> None:
             np.save(stream, code) if suffix == ".npy" else np.savez_compressed(stream, code=code)
     else:
         raise Refusal(f"a code cannot be written as {suffix or 'a folder'}; known: .npy, .npz, .txt, .bmp")
+
+
+def is_mask_stack(path: str | Path) -> bool:
+    """Whether a file is named like the mask stack of a camera."""
+    return str(path).lower().endswith(".bmp")
+
+
+def no_video(path: str | Path) -> bool:
+    """Whether codes are written under such a name and videos are not."""
+    return str(path).lower().endswith(WRITTEN_ALONE)
+
+
+def shared_with_video(path: str | Path) -> bool:
+    """Whether files named so hold a code, a video or a measurement."""
+    return Path(path).suffix.lower() in SUFFIXES and Path(path).suffix.lower() not in CODE_ONLY
 
 
 def _as_code(array: NDArray, path: Path) -> NDArray:
@@ -347,6 +362,9 @@ _READERS = {
 }
 
 SUFFIXES = tuple(_READERS)
+
+#: Suffixes under which codes are written and videos are not.
+WRITTEN_ALONE = (".npz", ".txt", ".bmp")
 
 #: Suffixes that no video has.
 CODE_ONLY = (".npz", ".mat", ".txt", ".png", ".h5", ".bmp")

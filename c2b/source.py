@@ -156,7 +156,7 @@ def open_video(text: str, *, linearize: str | None = None, white: float | None =
     if not Path(text).exists() and not spec.is_file(text):
         raise Refusal(f"there is no file or folder {text}; {spec.unknown('scene', text.partition(':')[0], SCENES)}")
     kind = captures.format_of(text) if Path(text).is_file() else None
-    if kind and not getattr(kind, "holds_video", False):
+    if kind and not kind.holds_truth(Path(text)):
         raise Refusal(f"{text} is a capture, not a video; c2b reconstruct makes a video of it")
     recording = open_recording(text, response=linearize, white=white, black=black)
     _ = recording.notes  # looked for now, so that they are told before the work and not after it

@@ -1,5 +1,6 @@
 """Capture files: one file per format, chosen by what the file is called and what it holds.
 
+capture_format.py       the contract of every format
 document.py             what every exact format holds beside its arrays: sensor, readout, buckets, record, hashes
 ome_tiff.py npz.py hdf5.py              everything, bit for bit
 bucket_png.py           pairs of PNG, as the Toronto laboratory writes them
@@ -18,10 +19,7 @@ remarks.py              what a user should hear of a capture
 bucket.py               one bucket of several
 unit.py                 the white of a measurement that nobody calibrated
 
-A format is a class with ``suffix``, ``exact`` (whether a file gives back every bit), ``recognises(path)``, ``read(path)``,
-``write(path, sensor, exposures, count, record)`` and one line in `FORMATS`. One that is not exact says what it ``drops``; one whose
-files may lack their code reads with ``given=`` (`c2b.captures.given`) and has a ``summary(path)`` that does without; one whose files
-may hold the true frames ``holds_frames``, and ``holds_video`` where they open as video. One without ``suffix`` is only read.
+A new format is one file with one subclass of `capture_format.CaptureFormat`, and one line in `FORMATS`.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ from sensors.refusal import Refusal
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from c2b.captures.given import Given
+    from c2b.captures.capture_format import CaptureFormat
     from sensors.capture import Capture
 
 FORMATS = {
@@ -53,17 +51,42 @@ class CodeMissing(Refusal):
     """A capture file that does not hold the code it was taken with; whoever opens it has to give it."""
 
 
-def format_of(path: str | Path) -> Any:
-    """The format class of a capture file: of one that is there by what it holds, else by its name; None if it is no capture."""
+def format_of(path: str | Path) -> type[CaptureFormat] | None:
+    """The format of a capture file: of one that is there by what it holds, else by its name; None if it is no capture."""
     there = Path(path)
     if there.exists():
         return next((kind for kind in _kinds() if kind.recognises(there)), None)
     return format_named(path)
 
 
-def format_named(path: str | Path) -> Any:
-    """The format class that a file name stands for, or None; ``FOLDER/`` with its slash is a folder."""
+def format_named(path: str | Path) -> type[CaptureFormat] | None:
+    """The format that a file name stands for, or None; ``FOLDER/`` with its slash is a folder."""
     return next((kind for kind in _kinds() if kind.suffix and str(path).lower().endswith(kind.suffix)), None)
+
+
+def format_read(path: str | Path, *, with_code: bool = False) -> type[CaptureFormat] | None:
+    """The format in which `read_capture` reads what is there: that of its content, else of its name.
+
+    With a code also arrays that no format recognises are a measurement.
+    """
+    there = Path(path)
+    if not there.exists():
+        return None
+    from c2b.captures import own_measurement
+
+    kind = format_of(there) or format_named(there)
+    if there.is_dir() and kind is not None and kind.suffix not in ("/", ""):
+        kind = None
+    if with_code and own_measurement.may_be(there) and (kind is None or own_measurement.is_foreign(there)):
+        return own_measurement.OwnMeasurement
+    return kind
+
+
+def may_be_measurement(path: str | Path) -> bool:
+    """Whether what is there can be read as a measurement if its code is given."""
+    from c2b.captures import own_measurement
+
+    return Path(path).exists() and own_measurement.may_be(Path(path))
 
 
 def read_capture(
@@ -105,7 +128,7 @@ def read_capture(
     sensor : str
         A name, a preset or a sensor file; default: an ideal coded pixel, or two buckets where the file has pairs.
     **how
-        Further parameters of the format's ``read``, such as ``swap`` of ``bucket-png`` and ``from_orig`` of ``sci-mat``.
+        The ``read_options`` of the format, such as ``swap`` of ``bucket-png`` and ``from_orig`` of ``sci-mat``.
 
     Raises
     ------
@@ -116,14 +139,18 @@ def read_capture(
 
     path = Path(path)
     said = Given(code=code, sensor=sensor, white=white, black=black, axes=axes, origin=origin)
-    kind = _kind_of(path, said)
-    if hasattr(kind, "summary"):
-        return kind.read(path, verify=verify, given=said, **how)
-    if how or said.names_a_code:
-        raise Refusal(f"{path} holds its own sensor and code; --code is for captures that lack it")
-    from c2b.captures.unit import restated
+    if (kind := format_read(path, with_code=said.code is not None)) is None:
+        raise _no_format(path)
+    if not kind.needs_code:
+        if how or said.names_a_code:
+            raise Refusal(f"{path} holds its own sensor and code; --code is for captures that lack it")
+        from c2b.captures.unit import restated
 
-    return restated(kind.read(path, verify=verify), said)
+        return restated(kind.read(path, verify=verify), said)
+    if strange := how.keys() - set(kind.read_options):
+        raise Refusal(f"{path} is a capture that is read without {', '.join(sorted(strange))}")
+    reader: Any = kind
+    return reader.read(path, verify=verify, given=said, **how)
 
 
 def write_capture(path: str | Path, capture: Capture, **how: Any) -> None:
@@ -134,34 +161,30 @@ def write_capture(path: str | Path, capture: Capture, **how: Any) -> None:
     path : path
     capture : Capture
     **how
-        Further parameters of the format's ``write``, such as ``bucket`` of ``dng`` and ``sci-mat``.
+        The ``options`` of the format, such as ``bucket`` of ``dng`` and ``sci-mat``.
     """
-    kind = format_named(path)
-    if kind is None:
-        raise Refusal(_unknown(Path(path)))
+    kind: Any = format_written(path)
     kind.write(path, capture.sensor, iter(capture.images), len(capture), capture.record, **how)
 
 
-def _kind_of(path: Path, said: Given) -> Any:
-    """The format to read a path with: of what it is, else of its name, else a measurement where its code is given."""
+def format_written(path: str | Path) -> type[CaptureFormat]:
+    """The format in which `write_capture` writes a path; a Refusal that lists the names if there is none."""
+    if (kind := format_named(path)) is None:
+        raise Refusal(_unknown(Path(path)))
+    return kind
+
+
+def _no_format(path: Path) -> Refusal:
+    """What `read_capture` says of a path that no format reads."""
     if not path.exists():
-        raise Refusal(f"capture file {path} does not exist")
-    from c2b.captures import own_measurement
-
-    kind = format_of(path) or format_named(path)
-    if path.is_dir() and kind is not None and kind.suffix not in ("/", ""):
-        kind = None
-    if said.code is not None and own_measurement.may_be(path) and (kind is None or own_measurement.is_foreign(path)):
-        return own_measurement.OwnMeasurement
-    if kind is not None:
-        return kind
-    if own_measurement.may_be(path):
+        return Refusal(f"capture file {path} does not exist")
+    if may_be_measurement(path):
         what = f"capture file {path} is a folder" if path.is_dir() else _unknown(path)
-        raise CodeMissing(f"{what}; a measurement of your own needs its code: --code FILE")
-    raise Refusal(_unknown(path))
+        return CodeMissing(f"{what}; a measurement of your own needs its code: --code FILE")
+    return Refusal(_unknown(path))
 
 
-def _kinds() -> list[Any]:
+def _kinds() -> list[type[CaptureFormat]]:
     from sensors.spec import find
 
     return [find(FORMATS, "capture format", name) for name in FORMATS]

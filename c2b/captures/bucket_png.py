@@ -32,6 +32,7 @@ from c2b import code_files, masks
 from c2b.camera import sensor_of
 from c2b.captures import CodeMissing, axes, mat_file, unit
 from c2b.captures import document as documents
+from c2b.captures.capture_format import CaptureFormat
 from c2b.captures.given import KEYS as GIVEN
 from c2b.captures.given import Code, Given
 from c2b.natural_order import in_natural_order
@@ -59,26 +60,26 @@ CONVENTION = "bucket PNG pairs: bucket1 is our bucket 0, bucket2 our bucket 1; b
 _NAME = re.compile(r"bucket([12])[ _](.+)\.png", re.IGNORECASE)
 
 
-class BucketPng:
+class BucketPng(CaptureFormat):
     """Read and write a folder ``NAME/``."""
 
     suffix = "/"
-    exact = False
-    drops = ""
+    needs_code = True
+    read_options = ("swap",)
 
-    @staticmethod
-    def recognises(path: Path) -> bool:
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
         """A folder with bucket1 and bucket2 pictures."""
         return path.is_dir() and bool(_pictures(path))
 
-    @staticmethod
-    def summary(path: Path) -> dict[str, Any]:
+    @classmethod
+    def summary(cls, path: Path) -> dict[str, Any]:
         """How many pairs there are, and what lies beside them."""
         beside = [name for name in (SIDECAR, *BLACK_LEVELS) if (path / name).is_file()]
         return {"format": "bucket PNG pairs", "pairs": len(_pairs(path)), "beside them": ", ".join(beside) or "nothing"}
 
-    @staticmethod
-    def read(path: Path, *, verify: bool = True, given: Given | None = None, swap: bool = False) -> Capture:
+    @classmethod
+    def read(cls, path: Path, *, verify: bool = True, given: Given | None = None, swap: bool = False) -> Capture:
         """The pairs as a two-bucket capture.
 
         Parameters
@@ -110,8 +111,8 @@ class BucketPng:
             by_hand = {} if "schema" in facts else facts
             return _uncalibrated(path, images, said.checked().over(by_hand, path / SIDECAR), by_hand, first)
 
-    @staticmethod
-    def write(path: str | Path, sensor: Sensor, exposures: Iterable[NDArray], count: int, record: Mapping[str, Any]) -> None:
+    @classmethod
+    def write(cls, path: str | Path, sensor: Sensor, exposures: Iterable[NDArray], count: int, record: Mapping[str, Any]) -> None:
         """Write pairs of PNG, black level, and capture.json, from which `read` makes the same capture again."""
         path = Path(path)
         sha = hashlib.sha256()

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.captures.bucket import chosen
+from c2b.captures.capture_format import CaptureFormat
 from sensors.atomic_file import atomic_file
 from sensors.capture import Capture
 from sensors.colour_filter import shifted
@@ -31,25 +32,26 @@ _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _SRATIONAL, _DOUBLE = 1, 2, 3, 4, 5, 10
 _MICROSECONDS, _MILLI = 10**6, 1000
 
 
-class Dng:
+class Dng(CaptureFormat):
     """Write ``NAME.dng``."""
 
     suffix = ".dng"
-    exact = False
     drops = "the code, the other buckets and exposures, full well, fixed pattern, record"
+    options = ("exposure", "bucket")
 
-    @staticmethod
-    def recognises(path: Path) -> bool:
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
         """Never: a DNG has no code, so it is read as a picture."""
         return False
 
-    @staticmethod
-    def read(path: Path, *, verify: bool = True) -> Capture:
+    @classmethod
+    def read(cls, path: Path, *, verify: bool = True) -> Capture:
         """Refuses."""
         raise Refusal(f"{path} is a picture and has no code; c2b reads DNG as video of one frame, not as a capture")
 
-    @staticmethod
+    @classmethod
     def write(
+        cls,
         path: str | Path,
         sensor: Sensor,
         exposures: Iterable[NDArray],

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.captures import document as documents
+from c2b.captures.capture_format import CaptureFormat
 from sensors.atomic_file import atomic_file
 from sensors.capture import Capture
 from sensors.refusal import Refusal
@@ -27,14 +28,14 @@ LARGEST_UNPACKED = 2**28
 MOST_COMPRESSED = 40
 
 
-class Hdf5:
+class Hdf5(CaptureFormat):
     """Read and write ``NAME.h5``."""
 
     suffix = ".h5"
     exact = True
 
-    @staticmethod
-    def recognises(path: Path) -> bool:
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
         """A file with ``meas`` and a document; one with a code alone is a code."""
         if path.suffix.lower() not in (".h5", ".hdf5"):
             return False
@@ -44,8 +45,8 @@ class Hdf5:
         except Exception:  # without h5py, or not HDF5: reading it says so
             return False
 
-    @staticmethod
-    def write(path: str | Path, sensor: Sensor, exposures: Iterable[NDArray], count: int, record: Mapping[str, Any]) -> None:
+    @classmethod
+    def write(cls, path: str | Path, sensor: Sensor, exposures: Iterable[NDArray], count: int, record: Mapping[str, Any]) -> None:
         """Write ``count`` exposures (B, H, W[, 3]) one by one as they come."""
         path = Path(path)
         hdf5 = h5py(path)
@@ -61,8 +62,8 @@ class Hdf5:
             text = documents.text_of(document).encode()
             file.create_dataset(DOCUMENT, data=text, dtype=hdf5.string_dtype("utf-8", len(text)))
 
-    @staticmethod
-    def read(path: Path, *, verify: bool = True) -> Capture:
+    @classmethod
+    def read(cls, path: Path, *, verify: bool = True) -> Capture:
         """The capture in a file, its images mapped into memory."""
         hdf5 = h5py(path)
         with documents.reading(path), hdf5.File(path) as file:

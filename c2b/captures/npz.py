@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.captures import document as documents
+from c2b.captures.capture_format import CaptureFormat
 from sensors.atomic_file import atomic_file
 from sensors.capture import Capture
 from sensors.refusal import Refusal
@@ -32,14 +33,14 @@ _ALIGNMENT = 64
 _PADDING = 0xD935  # id of an extra field that only aligns
 
 
-class Npz:
+class Npz(CaptureFormat):
     """Read and write ``NAME.npz``."""
 
     suffix = ".npz"
     exact = True
 
-    @staticmethod
-    def recognises(path: Path) -> bool:
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
         """An archive with ``meas`` and a document; one with a code alone is a code."""
         try:
             with zipfile.ZipFile(path) as archive:
@@ -47,8 +48,8 @@ class Npz:
         except Exception:  # not an archive at all
             return False
 
-    @staticmethod
-    def write(path: str | Path, sensor: Sensor, exposures: Iterable[NDArray], count: int, record: Mapping[str, Any]) -> None:
+    @classmethod
+    def write(cls, path: str | Path, sensor: Sensor, exposures: Iterable[NDArray], count: int, record: Mapping[str, Any]) -> None:
         """Write ``count`` exposures (B, H, W[, 3]) one by one as they come."""
         path = Path(path)
         sha = hashlib.sha256()
@@ -60,8 +61,8 @@ class Npz:
                 _write_array(archive, name, array.shape, array.dtype, [array])
             archive.writestr(DOCUMENT, documents.text_of(document))
 
-    @staticmethod
-    def read(path: Path, *, verify: bool = True) -> Capture:
+    @classmethod
+    def read(cls, path: Path, *, verify: bool = True) -> Capture:
         """The capture in a file, its images mapped into memory."""
         with documents.reading(path), zipfile.ZipFile(path) as archive:
             if DOCUMENT not in archive.namelist():

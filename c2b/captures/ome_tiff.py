@@ -26,6 +26,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from c2b.captures import document as documents
+from c2b.captures.capture_format import CaptureFormat
 from sensors.atomic_file import atomic_file
 from sensors.capture import Capture
 from sensors.refusal import Refusal
@@ -36,20 +37,21 @@ NAMESPACE = "c2b/capture/v1"
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what tifffile logs is said in a refusal
 
 
-class OmeTiff:
+class OmeTiff(CaptureFormat):
     """Read and write ``NAME.c2b.ome.tif``."""
 
     suffix = ".c2b.ome.tif"
+    distinctive = True
     exact = True
 
-    @staticmethod
-    def recognises(path: Path) -> bool:
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
         """By its name; or an OME-TIFF that says it is a capture, be it of another program."""
         name = path.name.lower()
         return name.endswith(OmeTiff.suffix) or (name.endswith((".ome.tif", ".ome.tiff")) and _says_capture(path))
 
-    @staticmethod
-    def write(path: str | Path, sensor: Sensor, exposures: Iterable[NDArray], count: int, record: Mapping[str, Any]) -> None:
+    @classmethod
+    def write(cls, path: str | Path, sensor: Sensor, exposures: Iterable[NDArray], count: int, record: Mapping[str, Any]) -> None:
         """Write ``count`` exposures (B, H, W[, 3]) one by one as they come, so that memory does not grow with their number."""
         path = Path(path)
         sha = hashlib.sha256()
@@ -71,8 +73,8 @@ class OmeTiff:
                 tiff.write(stored, photometric="minisblack", metadata={"axes": "ZYX", "Name": name, **note})
                 note = {}
 
-    @staticmethod
-    def read(path: Path, *, verify: bool = True) -> Capture:
+    @classmethod
+    def read(cls, path: Path, *, verify: bool = True) -> Capture:
         """The capture in a file, its images mapped into memory."""
         with documents.reading(path), tifffile.TiffFile(path) as tiff:
             document = _annotation(tiff, path)

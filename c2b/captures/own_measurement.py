@@ -7,31 +7,26 @@ until it is asked for as a capture.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from c2b import array_names
 from c2b.captures import array_file, measurement
+from c2b.captures.capture_format import CaptureFormat
 from c2b.captures.given import Given, with_sidecar
 from c2b.video import sidecar
 from sensors.capture import Capture
 from sensors.refusal import Refusal
-from sensors.sensor import Sensor
 
 
-class OwnMeasurement:
+class OwnMeasurement(CaptureFormat):
     """Read arrays of a laboratory: ``.npz .h5 .npy .tif .png`` or a folder of pictures, with what `c2b.captures.given` says."""
 
-    suffix = ""
-    exact = False
-    drops = ""
-    holds_frames = True
+    needs_code = True
+    read_options = ("from_orig", "check")
 
-    @staticmethod
-    def recognises(path: Path) -> bool:
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
         """An archive that holds a measurement, or a file beside which a sidecar names its code."""
         try:
             if path.suffix.lower() in (".npz", ".h5", ".hdf5") and path.is_file():
@@ -40,15 +35,15 @@ class OwnMeasurement:
         except Refusal:
             return False
 
-    @staticmethod
-    def summary(path: Path) -> dict[str, Any]:
+    @classmethod
+    def summary(cls, path: Path) -> dict[str, Any]:
         """What arrays there are."""
         shapes = array_file.open_arrays(path).shapes
         return {"format": "own measurement", **{name: "x".join(map(str, shape)) for name, shape in shapes.items()}}
 
-    @staticmethod
+    @classmethod
     def read(
-        path: Path, *, verify: bool = True, given: Given | None = None, from_orig: bool = False, check: bool = True
+        cls, path: Path, *, verify: bool = True, given: Given | None = None, from_orig: bool = False, check: bool = True
     ) -> Capture:
         """The measurements as a capture: `c2b.captures.measurement.capture_of`, the sidecar's statements under those given."""
         said = with_sidecar(given, path)
@@ -56,11 +51,6 @@ class OwnMeasurement:
         if not array_names.measurements(file.shapes) and array_file.held(file.shapes) == 1 and said.code is not None:
             file = _called_meas(file)
         return measurement.capture_of(file, said, from_orig=from_orig, check=check)
-
-    @staticmethod
-    def write(path: str | Path, sensor: Sensor, exposures: Iterable[NDArray], count: int, record: Mapping[str, Any]) -> None:
-        """Refuses."""
-        raise Refusal(f"cannot write {path}: a capture is written with its sensor, as NAME.c2b.ome.tif, .npz or .h5")
 
 
 def may_be(path: Path) -> bool:

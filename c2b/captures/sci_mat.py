@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from c2b import array_names
 from c2b.captures import array_file, mat_file, measurement
 from c2b.captures.bucket import light_of
+from c2b.captures.capture_format import CaptureFormat
 from c2b.captures.given import Given, with_sidecar
 from c2b.captures.measurement import BAYER
 from sensors.atomic_file import atomic_file
@@ -34,13 +35,13 @@ from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
 
-class SciMat:
+class SciMat(CaptureFormat):
     """Read and write ``NAME.mat``, as version 5; reads version 7.3 too."""
 
     suffix = ".mat"
-    exact = False
-    holds_video = True
-    holds_frames = True
+    needs_code = True
+    options = ("bucket", "orig")
+    read_options = ("from_orig", "check")
     drops = "readout, timing and record; a noisy capture is stored as charge in white sub-exposures"
     _write: Callable[[Path, Mapping[str, NDArray]], None] = staticmethod(mat_file.write_v5)
 
@@ -54,16 +55,16 @@ class SciMat:
         except Refusal:
             return False
 
-    @staticmethod
-    def summary(path: Path) -> dict[str, Any]:
+    @classmethod
+    def summary(cls, path: Path) -> dict[str, Any]:
         """What arrays there are, in MATLAB's axes."""
         shapes = mat_file.contents(path)
         version = "7.3" if mat_file.is_hdf5(path) else "5"
         return {"format": f"SCI .mat, version {version}", **{name: "x".join(map(str, shape)) for name, shape in shapes.items()}}
 
-    @staticmethod
+    @classmethod
     def read(
-        path: Path, *, verify: bool = True, given: Given | None = None, from_orig: bool = False, check: bool = True
+        cls, path: Path, *, verify: bool = True, given: Given | None = None, from_orig: bool = False, check: bool = True
     ) -> Capture:
         """The measurements as a capture of a coded pixel with ideal readout; its record says under which ``mask``.
 
@@ -79,6 +80,12 @@ class SciMat:
         """
         said = with_sidecar(given, path)
         return measurement.capture_of(array_file.open_arrays(path), said, from_orig=from_orig, check=check)
+
+    @classmethod
+    def holds_truth(cls, path: Path) -> bool:
+        """Whether ``orig`` is there."""
+        shapes = mat_file.contents(path)
+        return array_names.frames(shapes, bayer="meas_bayer" in shapes) is not None
 
     @classmethod
     def write(
@@ -130,8 +137,3 @@ class SciMat73(SciMat):
 
     suffix = ".v73.mat"
     _write = staticmethod(mat_file.write_v73)
-
-
-def original(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
-    """The name of the true frames, if a file has them."""
-    return array_names.frames(shapes, bayer="meas_bayer" in shapes)

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.captures import unit
+from c2b.video.recording import Recording
 from sensors.capture import Capture
 from sensors.sensor import Sensor
 
@@ -68,6 +69,13 @@ def frames_of(orig: NDArray) -> NDArray:
     """``orig`` of a MATLAB file, time first: (H, W, frames) or (H, W, 3, frames); whole numbers up to 16 bit stay as they are."""
     frames = np.ascontiguousarray(np.moveaxis(np.atleast_3d(orig), -1, 0))
     return frames if frames.dtype.name in ("uint8", "uint16") else frames.astype(np.float32)
+
+
+def in_unit_of(capture: Capture, video: Recording) -> NDArray:
+    """Frames of a recording in the unit of a capture, as they are stored where that is their unit."""
+    if video.response == "none" and video.black == 0 and video.white == capture.white:
+        return video[:]
+    return video.irradiance() * np.float32(capture.white)
 
 
 def taken_anew(frames: NDArray, sensor: Sensor) -> Capture:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from c2b.options import NOTHING, Measurement, MeasurementOptions, StoredPartOptions, Whole
+from c2b.options import NOTHING, MeasurementOptions, StoredPartOptions, Whole
 from c2b.source import AS_STORED, Levels, Source
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sensors.capture import Capture
 
 
 def convert(
@@ -58,9 +63,7 @@ def convert(
     of_capture = {**said.given, "swap": swap_buckets}
     given = {"exposure": exposure, "bucket": bucket, "orig": orig}
     kind = captures.format_of(source)
-    if what is None and kind is None and _is_measured(source, target, said):
-        what = "capture"
-    what = what or (_held(source, target) if kind else "code" if _code(source, target, camera) is not None else "video")
+    what = what or _wanted(source, target, camera, has_code=bool(said.code), holds_capture=kind is not None)
     if what == "capture":
         _refuse({**asdict(part), "camera": camera}, f"{source} is a capture")
         _capture(source, target, of_capture, given)
@@ -77,22 +80,16 @@ def convert(
         _video(target, Source(source, Levels(white=levels.get("white"), black=levels.get("black")), part))
 
 
-def _is_measured(source: str, target: str, said: Measurement) -> bool:
-    """Whether a file that may be a video is meant as a measurement: its code is given, or nothing but a capture has such a name."""
-    from pathlib import Path
+def _wanted(source: str, target: str, camera: str, *, has_code: bool, holds_capture: bool) -> Literal["capture", "video", "code"]:
+    """What to take from a file, by what it may hold and what the target is."""
+    from c2b import captures, code_files
 
-    from c2b.captures.own_measurement import may_be
-
-    return Path(source).exists() and may_be(Path(source)) and (bool(said.code) or target.lower().endswith(".c2b.ome.tif"))
-
-
-def _held(source: str, target: str) -> Literal["capture", "video", "code"]:
-    """What a capture file gives for this target."""
-    from c2b import captures
-
-    if captures.format_named(target):
+    written = captures.format_named(target)
+    if holds_capture:
+        return "capture" if written else "code" if code_files.no_video(target) else "video"
+    if captures.may_be_measurement(source) and (has_code or (written is not None and written.distinctive)):
         return "capture"
-    return "code" if target.lower().endswith((".txt", ".bmp")) else "video"
+    return "code" if _code(source, target, camera) is not None else "video"
 
 
 def _capture(source: str, target: str, how: Mapping[str, Any], given: Mapping[str, Any]) -> None:
@@ -100,19 +97,16 @@ def _capture(source: str, target: str, how: Mapping[str, Any], given: Mapping[st
     from c2b.captures.remarks import remarks
     from c2b.terminal import counted
 
-    capture, kind = _read(source, how), captures.format_named(target)
-    if kind is None:
-        captures.write_capture(target, capture)  # which says what names there are
+    capture, kind = _read(source, how), captures.format_written(target)
     options = {name: value for name, value in given.items() if value not in (None, "")}
-    if kind.suffix.endswith(".mat") and (truth := options.pop("orig", "") or _own_truth(source)):
+    _refuse({name: value for name, value in options.items() if name not in kind.options}, f"{target} holds whole captures")
+    if "orig" in kind.options and (truth := options.pop("orig", "") or _own_truth(source)):
         options["orig"] = _frames(truth, capture)
-    known = {"exposure", "bucket"} if kind.suffix == ".dng" else {"bucket", "orig"} if kind.suffix.endswith(".mat") else set()
-    _refuse({name: value for name, value in options.items() if name not in known}, f"{target} holds whole captures")
     captures.write_capture(target, capture, **options)
     size = "x".join(map(str, capture.images.shape[2:]))
-    count = 1 if kind.suffix == ".dng" else len(capture)
-    buckets = 1 if "bucket" in known else capture.sensor.buckets
-    lost = "" if kind.exact or not kind.drops else f"; left out: {kind.drops}"
+    count = 1 if "exposure" in kind.options else len(capture)
+    buckets = 1 if "bucket" in kind.options else capture.sensor.buckets
+    lost = f"; left out: {kind.drops}" if kind.drops else ""
     print(f"{target}: {counted(count, 'exposure')} of {counted(buckets, 'bucket')}, {size}{lost}")
     for line in remarks(capture.record):
         print(line)
@@ -122,23 +116,18 @@ def _own_truth(source: str) -> str:
     """The source, if it holds true frames."""
     from pathlib import Path
 
-    from c2b.captures import format_of, mat_file, sci_mat
+    from c2b.captures import format_of
 
-    return (
-        source if getattr(format_of(source), "holds_video", False) and sci_mat.original(mat_file.contents(Path(source))) else ""
-    )
+    kind = format_of(source)
+    return source if kind and kind.holds_truth(Path(source)) else ""
 
 
-def _frames(video: str, capture: Any) -> Any:
-    """True frames in the unit of the capture, as they are stored where that is their unit."""
-    import numpy as np
-
+def _frames(video: str, capture: Capture) -> NDArray:
+    from c2b.captures.true_frames import in_unit_of
     from c2b.source import open_video
 
     with open_video(video) as recording:
-        if recording.response == "none" and recording.black == 0 and recording.white == capture.white:
-            return recording[:]
-        return recording.irradiance() * np.float32(capture.white)
+        return in_unit_of(capture, recording)
 
 
 def _write_code(source: str, target: str, camera: str, how: Mapping[str, Any]) -> None:
@@ -147,9 +136,11 @@ def _write_code(source: str, target: str, camera: str, how: Mapping[str, Any]) -
 
     if captures.format_of(source):
         code = _read(source, how).sensor.code
-    elif (code := _code(source, target, camera)) is None:
+    elif (found := _code(source, target, camera)) is None:
         raise Refusal(f"{source} is neither a code nor a capture")
-    code_files.write_code(target, code, camera=camera if target.lower().endswith(".bmp") else "")
+    else:
+        code = found
+    code_files.write_code(target, code, camera=camera if code_files.is_mask_stack(target) else "")
     print(f"{target}: code of shape {'x'.join(map(str, code.shape))}")
 
 
@@ -163,19 +154,19 @@ def _video(target: str, source: Source) -> None:
         print(f"{target}: {counted(len(shown), 'frame')} of {shown.height}x{shown.width}{f'; {lost}' if lost else ''}")
 
 
-def _read(source: str, how: Mapping[str, Any]) -> Any:
+def _read(source: str, how: Mapping[str, Any]) -> Capture:
     from c2b.captures import read_capture
 
     return read_capture(source, **{key: value for key, value in how.items() if value is not False})
 
 
-def _code(source: str, target: str, camera: str) -> Any:
+def _code(source: str, target: str, camera: str) -> NDArray | None:
     from c2b import code_files
     from c2b.code_or_video import certain_code, possible_code
 
-    if camera and source.lower().endswith(".bmp"):
+    if camera and code_files.is_mask_stack(source):
         return code_files.read_code(source, camera=camera)
-    return (possible_code if target.lower().endswith((".npz", ".txt", ".bmp")) else certain_code)(source)
+    return (possible_code if code_files.no_video(target) else certain_code)(source)
 
 
 def _refuse(options: Mapping[str, Any], why: str) -> None:

@@ -50,7 +50,7 @@ def info(file: str, /, *, said: MeasurementOptions = NOTHING, linearize: str | N
 
 def _facts(file: str, said: Measurement, of_video: dict[str, Any]) -> dict[str, Any]:
     """What is told of a file; one whose light is given is a video, one whose code is given a capture."""
-    from c2b import captures
+    from c2b import captures, code_files
     from c2b.code_or_video import certain_code, possible_code
     from recon import weight_file
     from sensors.refusal import Refusal
@@ -61,7 +61,7 @@ def _facts(file: str, said: Measurement, of_video: dict[str, Any]) -> dict[str, 
         return {"kind": "weights", **weight_file.describe(weight_file.locate(file)), **_checked(weight_file.locate(file))}
     kind = captures.format_of(file)
     if kind or said.given.keys() - {"white", "black"}:
-        summary = kind.summary(Path(file)) if Path(file).exists() and hasattr(kind, "summary") else {}
+        summary = kind.summary(Path(file)) if kind and Path(file).exists() else {}
         try:
             capture = captures.read_capture(file, **said.given)
         except captures.CodeMissing:
@@ -75,7 +75,7 @@ def _facts(file: str, said: Measurement, of_video: dict[str, Any]) -> dict[str, 
         except Refusal:
             if (code := possible_code(file)) is None:
                 raise
-    perhaps = Path(file).is_file() and Path(file).suffix.lower() in (".npy", ".tif", ".tiff")
+    perhaps = Path(file).is_file() and code_files.shared_with_video(file)
     return {**_code_facts(code), **({"as a measurement": f"c2b info {file} --code MASK"} if perhaps else {})}
 
 
@@ -156,11 +156,9 @@ def _is_like_a_code(file: str, recording: Recording) -> bool:
 
 def _is_like_a_measurement(file: str, recording: Recording) -> bool:
     """Whether an array of grey pictures lies in a file that no program makes for videos alone, and no program of ours made it."""
-    from pathlib import Path
+    from c2b.captures import may_be_measurement
 
-    from c2b.captures import own_measurement
-
-    return own_measurement.may_be(Path(file)) and recording.colour == "mono" and not recording.record
+    return may_be_measurement(file) and recording.colour == "mono" and not recording.record
 
 
 def _lines(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -100,15 +100,14 @@ def reconstruct(
 def _read(path: Path, said: Measurement, protocol: str | None, *, check: bool) -> Capture:
     """The capture, under the code and the protocol that are asked for."""
     from c2b import masks
-    from c2b.captures import format_of, read_capture
-    from c2b.captures.own_measurement import may_be
+    from c2b.captures import format_read, read_capture
     from sensors.refusal import Refusal
 
-    kind = format_of(path) if path.exists() else None
-    holds_frames = getattr(kind, "holds_frames", False) or (kind is None and bool(said.code) and may_be(path))
-    if protocol and path.exists() and not holds_frames:
+    kind = format_read(path, with_code=bool(said.code))
+    may_hold_frames = kind is not None and "from_orig" in kind.read_options
+    if protocol and path.exists() and not may_hold_frames:
         raise Refusal(f"{path} is no SCI scene; --protocol {protocol} takes meas anew from the orig of such a .mat")
-    how: dict[str, Any] = {"from_orig": protocol is not None, "check": check} if holds_frames else {}
+    how: dict[str, Any] = {"from_orig": protocol is not None, "check": check} if may_hold_frames else {}
     taken = read_capture(path, **said.given, **how)
     height, width = taken.images.shape[2:4]
     if protocol and said.code and (reason := masks.too_small(said.code, taken.sensor.code, (height, width))):
