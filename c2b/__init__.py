@@ -21,6 +21,7 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     training_queue.py        several trainings, one after the other
     training_log.py          how a training went
     streaming.py             a recording of any length to a capture file, in constant memory
+    further_maps.py          what a method gives beside the video, as files
     demonstration.py         what c2b demo shows
     plots/ report/           pictures and pages
     cli.py commands/         the command line, one file per command; options.py, options that several share

@@ -50,8 +50,7 @@ def write_sensor(path: str | Path, document: Mapping[str, Any], maps: Mapping[st
         As the system reports it.
     """
     path = Path(path)
-    if path.suffix.lower() != ".json":
-        raise Refusal(f"a sensor file is called NAME.json, not {path.name}")
+    check_name(path)
     beside = {name: path.with_name(f"{path.stem}.{name}.npy") for name in maps}
     full = {"format": FORMAT, **document, "maps": {name: each.name for name, each in beside.items()}}
     with ExitStack() as all_or_none:  # closed in reverse, so that the file that names the others comes last
@@ -61,6 +60,12 @@ def write_sensor(path: str | Path, document: Mapping[str, Any], maps: Mapping[st
         text = json.dumps(full, indent=1, allow_nan=False, ensure_ascii=False)
         partial.write_text(_LIST.sub(lambda one: " ".join(one[0].split()), text) + "\n", encoding="utf-8")
     return list(beside.values())
+
+
+def check_name(path: Path) -> None:
+    """A Refusal if a sensor file cannot be called so."""
+    if path.suffix.lower() != ".json":
+        raise Refusal(f"a sensor file is called NAME.json, not {path.name}")
 
 
 def read_sensor(path: str | Path, code: ArrayLike, words: Mapping[str, str] | None = None, **settings: Any) -> Sensor:

@@ -111,6 +111,11 @@ class FlutterDeblurring(Reconstructor):
         """
         return np.array([self._noise_gains(one.sensor.at(0)) for one in capture])
 
+    def remarks(self, capture: Capture) -> tuple[str, ...]:
+        """The noise gain of the first exposure."""
+        gain, of_open_shutter = self.noise_gain(capture[:1])[0]
+        return (f"noise gain {gain:.3g}; of a shutter open throughout {of_open_shutter:.3g}",)
+
     @property
     def _turns(self) -> tuple[int, float]:
         """Quarter turns, and what is left in degrees."""

@@ -80,6 +80,10 @@ class Reconstructor(ABC):
             raise Refusal("the capture holds no exposure")
         return np.stack([self._exposure(one) for one in capture])
 
+    def remarks(self, capture: Capture) -> tuple[str, ...]:
+        """What a user should hear of the video of a capture, a line each."""
+        return ()
+
     def settings(self) -> dict[str, Any]:
         """All settings by their words, as JSON has them."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}

@@ -20,6 +20,8 @@ SHIPPED = Path(__file__).parent / "weights"
 
 SCHEMA = "c2b-weights"
 
+SUFFIX = ".safetensors"
+
 
 def write(path: str | Path, tensors: Mapping[str, NDArray], document: Mapping[str, Any]) -> None:
     """Write tensors and their document; the file appears whole or not at all.
@@ -100,6 +102,11 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
 
 def locate(weights: str) -> Path:
     """The file of a name: a shipped one (``NAME``), or a path of one's own (with a ``/`` or the suffix)."""
-    if "/" in weights or weights.endswith(".safetensors"):
+    if "/" in weights or weights.endswith(SUFFIX):
         return Path(weights)
     return SHIPPED / f"{weights}.safetensors"
+
+
+def is_named(text: str) -> bool:
+    """Whether a word means weights: a file of theirs, or the name of shipped ones where there is no file of that name."""
+    return text.endswith(SUFFIX) or (not Path(text).exists() and locate(text).is_file())

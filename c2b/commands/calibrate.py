@@ -19,17 +19,16 @@ def calibrate(folder: Path, sensor: Path, /, *, plot: Path | None = None) -> Non
     plot
         Photon-transfer curve; .png .svg .pdf.
     """
-    from c2b.calibration_folder import calibrate_folder
+    from c2b.calibration_folder import NAME, calibrate_folder
     from c2b.calibration_table import registrations, tables
+    from c2b.output_path import refuse_input
     from c2b.plots import FIGURE_SUFFIXES
-    from c2b.sensor_file import write_sensor
+    from c2b.sensor_file import check_name, write_sensor
     from c2b.terminal import counted, progress, table
     from sensors.refusal import Refusal
 
-    if sensor.suffix.lower() != ".json":
-        raise Refusal(f"a sensor file is called NAME.json, not {sensor.name}")
-    if sensor.resolve() == (folder / "calibration.json").resolve():
-        raise Refusal(f"{sensor} is the input and would be overwritten; give the output another name")
+    check_name(sensor)
+    refuse_input(folder / NAME, sensor)
     if plot is not None and plot.suffix.lower() not in FIGURE_SUFFIXES:
         raise Refusal(f"cannot write a figure as {plot.name}; name it {plot.stem}{' or '.join(FIGURE_SUFFIXES)}")
     measured = calibrate_folder(folder, progress=progress)

@@ -57,7 +57,7 @@ def _facts(file: str, said: Measurement, of_video: dict[str, Any]) -> dict[str, 
 
     if of_video:
         return _video_facts(file, {**said.levels(file), **of_video})
-    if file.endswith(".safetensors") or (not Path(file).exists() and weight_file.locate(file).is_file()):
+    if weight_file.is_named(file):
         return {"kind": "weights", **weight_file.describe(weight_file.locate(file)), **_checked(weight_file.locate(file))}
     kind = captures.format_of(file)
     if kind or said.given.keys() - {"white", "black"}:

@@ -31,13 +31,13 @@ def plot(file: str, png: Path, /, *, exposure: Whole = 0, white: float | None = 
     from c2b import captures
     from c2b.code_or_video import certain_code
     from c2b.output_path import refuse_input
-    from c2b.plots import save
+    from c2b.plots import MOVING_SUFFIXES, save
 
     refuse_input(file, png)
     levels = {name: value for name, value in (("white", white), ("black", black)) if value is not None}
     if captures.format_of(file) and not levels:
         save(_capture(file, exposure), png)
-    elif png.suffix.lower() == ".gif" and certain_code(file) is None:
+    elif png.suffix.lower() in MOVING_SUFFIXES and certain_code(file) is None:
         _film(file, png, levels)
     else:
         save(_code_or_video(file, levels), png)

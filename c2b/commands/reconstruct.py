@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from c2b.options import NOTHING, Measurement, MeasurementOptions
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from recon.reconstructor import Reconstructor
     from sensors.capture import Capture
 
 
@@ -55,6 +52,7 @@ def reconstruct(
         What else the method gives, such as variance=FILE for gmm or attention=FILE for pair: .npy, or .png of some exposures.
     """
     import recon
+    from c2b import further_maps
     from c2b.captures.remarks import remarks
     from c2b.output_path import refuse_input
     from c2b.source import range_of
@@ -80,7 +78,7 @@ def reconstruct(
         print(f"mask: {found}")
     label = method + " --consistent" * consistent
     solver = recon.make(method, consistent=consistent)
-    further = _further(also or [], solver, label, video)
+    further = further_maps.parse(also or [], solver, label, video)
     made = Reconstruction(taken, solver, label, capture)
     write_video(video, made, response=response or taken.record.get("response", "none"), progress=progress)
     lost = loss(video, made)
@@ -90,11 +88,12 @@ def reconstruct(
     )
     for line in remarks(taken.record):
         print(line)
-    if "noise_gain" in solver.also:
-        gain, of_open_shutter = solver.noise_gain(taken[:1])[0]  # type: ignore[attr-defined]
-        print(f"noise gain {gain:.3g}; of a shutter open throughout {of_open_shutter:.3g}")
+    for line in solver.remarks(taken):
+        print(line)
     for name, path in further:
-        _write_map(getattr(solver, name)(taken), name, path, label)
+        values = getattr(solver, name)(taken)
+        further_maps.write(values, name, path, label)
+        print(f"{path}: {name} {'x'.join(map(str, values.shape))}")
 
 
 def _read(path: Path, said: Measurement, protocol: str | None, *, check: bool) -> Capture:
@@ -113,39 +112,3 @@ def _read(path: Path, said: Measurement, protocol: str | None, *, check: bool) -
     if protocol and said.code and (reason := masks.too_small(said.code, taken.sensor.code, (height, width))):
         raise Refusal(reason)
     return taken
-
-
-def _further(words: list[str], solver: Reconstructor, label: str, video: str) -> list[tuple[str, Path]]:
-    """NAME=FILE, told apart before anything is computed."""
-    from c2b.plots import FIGURE_SUFFIXES
-    from sensors.refusal import Refusal
-
-    found: list[tuple[str, Path]] = []
-    for word in words:
-        name, equals, path = word.partition("=")
-        if name not in solver.also:
-            raise Refusal(f"--also {word}: what {label} gives beside the video: {', '.join(solver.also) or 'nothing'}")
-        if not equals or Path(path).suffix.lower() not in (".npy", *FIGURE_SUFFIXES):
-            raise Refusal(f"--also {word}: needed is {name}=FILE.npy or {name}=FILE.png")
-        if not Path(path).parent.is_dir():
-            raise Refusal(f"--also {word}: the folder {Path(path).parent} does not exist")
-        if Path(path).resolve() in {Path(video).resolve(), *(other.resolve() for _, other in found)}:
-            raise Refusal(f"--also {word}: {path} is written already; name another file")
-        found.append((name, Path(path)))
-    return found
-
-
-def _write_map(values: NDArray, name: str, path: Path, label: str) -> None:
-    from c2b import plots
-    from sensors.atomic_file import atomic_file
-
-    if path.suffix.lower() == ".npy":
-        import numpy as np
-
-        with atomic_file(path) as partial:
-            np.save(partial, values)
-    else:
-        from c2b.plots.map_picture import map_figure
-
-        plots.save(map_figure(values, name.replace("_", " "), title=name.replace("_", " "), subtitle=label), path)
-    print(f"{path}: {name} {'x'.join(map(str, values.shape))}")

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 FIGURE_SUFFIXES = ".png", ".svg", ".pdf"
 
+#: Of a file that shows a video as it moves.
+MOVING_SUFFIXES = (".gif",)
+
 
 def save(figure: Figure, path: str | Path) -> Path:
     """Write a figure, by its suffix, whole or not at all.
