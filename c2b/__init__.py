@@ -11,6 +11,7 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     scenes/                  procedural scenes with a known answer
     captures/                capture files, one file per format
     comparison.py camera_grid.py comparison_table.py     videos x cameras x methods, and the tables that it gives
+    comparison_unit.py comparison_store.py               its units of work, for any process; the cells that they leave
     alignment.py             a reconstruction beside its truth
     catalogue.py             all that has a name, with its settings and what they mean
     criteria.py              what a code is worth before any picture is taken with it

@@ -1,48 +1,41 @@
 """Videos x cameras x methods: every exposure of every video, reconstructed and scored against the frames that it saw.
 
-A cell is one video by one camera through one method. All that decides its numbers goes into a digest, so that a cell known from
-before need not be computed again. The methods of a camera share its captures; one exposure at a time is in memory.
+All that decides the numbers of a cell goes into its digest: light, camera, method, weights, plug-ins, conventions and the version of
+the source. So a cell known from before need not be computed again, and units of work (`c2b.comparison_unit`) can be done in any order,
+by this process or by others.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
-from time import process_time
+from time import time_ns
 from typing import Any
 
-import numpy as np
-
 import c2b
-import recon
-from c2b import streaming
 from c2b.camera import Camera
 from c2b.camera_grid import CameraGrid
-from c2b.comparison_table import Row, read_rows, write_rows
-from c2b.source import Source, facts, part_text, place_and_time
+from c2b.comparison_store import Store
+from c2b.comparison_table import Row
+from c2b.comparison_unit import Cell, LeftOut, Task, Unit
+from c2b.scenes import SCENES
+from c2b.source import Source, facts, part_text
+from c2b.streaming import Progress
+from c2b.video import FORMATS
 from c2b.video.recording import Recording
-from recon.demosaicing import demosaic
-from recon.metrics import Score, score
+from recon import method_digest, source_digest
 from recon.reconstructor import Reconstructor
 from sensors import spec
-from sensors.colour_filter import PATTERNS
 from sensors.refusal import Refusal
-from sensors.response import make as make_response
 
+#: Folders of the source that no number depends on.
+NO_NUMBERS = ("commands", "plots", "report")
 
-@dataclass(frozen=True)
-class Cell:
-    """One video by one camera through one method."""
-
-    video: str
-    camera: Camera
-    method: str
-    exposures: int
-    digest: str
+#: Seconds between two versions of the table while cells are computed.
+TABLE_EVERY = 1.0
 
 
 @dataclass
@@ -59,6 +52,10 @@ class Comparison:
         Of the noise.
     protocol : str
         Of `recon.metrics.PROTOCOLS`.
+    viewed : tuple of int
+        Exposures whose frames are kept in the store, for a viewer.
+    at_once : int, optional
+        Exposures of one unit of work; all of a video by default.
 
     Attributes
     ----------
@@ -73,73 +70,98 @@ class Comparison:
     methods: Mapping[str, Reconstructor]
     seed: int = 0
     protocol: str = ""
+    viewed: tuple[int, ...] = ()
+    at_once: int | None = None
     left_out: dict[tuple[str, str], None] = field(default_factory=dict)
     computed: int = 0
 
-    def run(self, file: Path | None = None, progress: streaming.Progress | None = None) -> list[Row]:
-        """The rows of all cells; with ``file``, a CSV that grows row by row and whose rows are not computed again.
+    def run(self, folder: Path | None = None, progress: Progress | None = None, *, processes: int = 1) -> list[Row]:
+        """The rows of all that goes together.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            Report with the cells computed before, to which those of this run are added (`c2b.comparison_store`).
+        progress : callable, optional
+        processes : int
+            Above 1 units are done by so many processes of their own. They are spawned, so that a program which is run as a script
+            calls this under ``if __name__ == "__main__"``.
 
         Raises
         ------
         Refusal
-            If a video cannot be opened, nothing goes together, or the file is not such a CSV.
+            If a video cannot be opened, nothing goes together, or the folder is no report.
         """
-        known = read_rows(file) if file else {}
-        cells = self.cells()
-        new = [cell for cell in cells if cell.digest not in known]
-        steps: Iterable[Row | None] = self.rows(new)
+        store = Store(folder)
+        units = self.units()
+        store.refresh()
+        todo = [part for unit in units if (part := _lacking(unit, store)) is not None]
+        steps: Iterable[Cell | None] = self._steps(todo, store, processes)
         if progress:
-            count = sum({(cell.video, cell.camera): cell.exposures for cell in new}.values()) + len(new)
-            steps = progress(steps, count, "compare")
-        for row in filter(None, steps):
-            self.computed += 1
-            known[row.digest] = row
-            if file:
-                file.parent.mkdir(exist_ok=True)
-                write_rows(file, known.values())
-        if found := [known[cell.digest] for cell in cells if cell.digest in known]:
+            steps = progress(steps, sum(len(unit.exposures) + len(unit.tasks) for unit in todo), "compare")
+        rows: set[str] = set()
+        try:
+            for cell in filter(None, steps):
+                rows.add(str(cell.row["digest"]))
+                self.computed = len(rows)
+                store.write_table(at_most_every=TABLE_EVERY)
+        finally:
+            store.write_table()
+        known = store.rows()
+        wanted = dict.fromkeys(str(task.row["digest"]) for unit in units for task in unit.tasks)
+        if found := [known[digest] for digest in wanted if digest in known]:
             return found
         what, why = next(iter(self.left_out))
         raise Refusal(f"nothing here goes together; {what}: {why}")
 
-    def cells(self) -> list[Cell]:
-        """All that goes together, as far as the headers of the videos tell.
+    def units(self) -> list[Unit]:
+        """The work of all that goes together, as far as the headers of the videos tell.
 
         Raises
         ------
         Refusal
             If a video cannot be opened.
         """
-        found: list[Cell] = []
+        found: list[Unit] = []
+        begun, place, seen = time_ns(), 0, set[str]()
         for name, source in self.videos.items():
             with source.open() as video:
-                told, frames, cameras = facts(video), len(video), self.grid.cameras(video, self.leave_out)
+                light, frames, cameras = _light(video), len(video), self.grid.cameras(video, self.leave_out)
+                size = {"part": part_text(video), "height": video.height, "width": video.width}
+                size |= {"colour": video.colour, "response": video.response}
             for camera in cameras:
                 try:
-                    exposures = camera.chip.exposures_in(frames)
+                    count = camera.chip.exposures_in(frames)
                 except Refusal as reason:
                     self.leave_out(f"{name}, {camera.name}", reason)
                     continue
-                found += (
-                    Cell(name, camera, method, exposures, self._digest(told, camera, method)) for method in self._serving(camera)
-                )
-        return [*{cell.digest: cell for cell in found}.values()]
-
-    def rows(self, cells: Iterable[Cell]) -> Iterator[Row | None]:
-        """None after each exposure, and a row when it is complete."""
-        for (name, camera), group in groupby(cells, lambda cell: (cell.video, cell.camera)):
-            running = {cell: _Running() for cell in group}
-            with self.videos[name].open() as video:
-                try:
-                    yield from self._exposures(video, camera, running)
-                except Refusal as reason:
-                    self.leave_out(f"{name}, {camera.name}", reason)
-                    continue
-                yield from (self._row(cell, video, state) for cell, state in running.items())
+                rows = [self._row(name, camera, method, count, light, size) for method in self._serving(camera)]
+                rows = [row for row in rows if row["digest"] not in seen]
+                seen |= {str(row["digest"]) for row in rows}
+                for part in _parts(count, self.at_once) if rows else ():
+                    tasks = tuple(Task(row["method"], _cell_digest(row, part), row, place + k) for k, row in enumerate(rows))
+                    place += len(tasks)
+                    methods = {task.method: self.methods[task.method] for task in tasks}
+                    how = self.seed, self.protocol, self.viewed, begun
+                    found.append(Unit(name, source, camera, part, tasks, methods, light, *how))
+        return found
 
     def leave_out(self, what: str, why: object) -> None:
         """Note, once, what does not go together."""
         self.left_out[what, str(why)] = None
+
+    def _steps(self, todo: Sequence[Unit], store: Store, processes: int) -> Iterator[Cell | None]:
+        """None after each exposure, and the cells as they are complete; those that other runs complete meanwhile are left to them."""
+        busy: list[Unit] = []
+        for wait, units in ((False, todo), (True, busy)):
+            done = _spawned(units, store, processes, wait=wait) if processes > 1 else _here(units, store, wait=wait)
+            for unit, step in done:
+                if isinstance(step, LeftOut):
+                    self.leave_out(*step)
+                elif isinstance(step, Busy):
+                    busy.append(unit)
+                else:
+                    yield step
 
     def _serving(self, camera: Camera) -> Iterator[str]:
         """The methods that can serve a camera, under each code of its cycle."""
@@ -150,71 +172,115 @@ class Comparison:
             else:
                 yield name
 
-    def _exposures(self, video: Recording, camera: Camera, running: dict[Cell, _Running]) -> Iterator[None]:
-        """Take, reconstruct and score one exposure after another; a method that refuses one is not asked again."""
-        encode = make_response(video.response).encode
-        for capture, light in streaming.exposures(video, camera.chip, seed=self.seed):
-            truth = encode(demosaic(light, video.colour) if video.colour in PATTERNS else light)
-            for cell, state in list(running.items()):
-                try:
-                    started = process_time()
-                    made = self.methods[cell.method].reconstruct(capture)[0]
-                    state.seconds += process_time() - started
-                    state.scores.append(score(encode(made), truth, protocol=self.protocol))
-                except Refusal as reason:
-                    self.leave_out(f"{cell.video}, {camera.name}, {cell.method}", reason)
-                    del running[cell]
-            yield None
-            if not running:
-                return
+    def _row(self, video: str, camera: Camera, method: str, exposures: int, light: str, size: Mapping[str, Any]) -> dict[str, Any]:
+        """The columns of a row that are known before it is computed."""
+        return {
+            "video": video,
+            "sensor": camera.sensor,
+            "code": camera.code,
+            "mask": camera.mask,
+            "readout": camera.readout,
+            "light": camera.chip.readout.white,
+            "method": method,
+            "exposures": exposures,
+            "frames": camera.chip.frames,
+            **size,
+            "seed": self.seed,
+            "protocol": self.protocol,
+            "sensor_digest": camera.digest,
+            "digest": self._digest(light, camera, method),
+            "c2b": c2b.__version__,
+        }
 
-    def _row(self, cell: Cell, video: Recording, state: _Running) -> Row:
-        camera, rules = cell.camera, state.scores[0].conventions
-        return Row(
-            video=cell.video,
-            sensor=camera.sensor,
-            code=camera.code,
-            mask=camera.mask,
-            readout=camera.readout,
-            light=camera.chip.readout.white,
-            method=cell.method,
-            psnr=_mean(one.psnr for one in state.scores),
-            ssim=_mean(one.ssim for one in state.scores),
-            middle_psnr=_mean(one.per_frame[len(one.per_frame) // 2]["psnr"] for one in state.scores),
-            ssim_range_2=state.scores[0].ssim_range_2 and _mean(one.ssim_range_2 for one in state.scores),
-            cpu_seconds=round(state.seconds, 4),
-            exposures=cell.exposures,
-            frames=camera.chip.frames,
-            part=part_text(video),
-            height=video.height,
-            width=video.width,
-            colour=video.colour,
-            response=video.response,
-            seed=self.seed,
-            protocol=self.protocol,
-            psnr_of=rules["psnr"],
-            ssim_window=rules["ssim_window"],
-            clipped=rules["clipped"],
-            sensor_digest=camera.chip.digest,
-            digest=cell.digest,
-            c2b=c2b.__version__,
-        )
-
-    def _digest(self, light: Mapping[str, Any], camera: Camera, method: str) -> str:
-        words = spec.parse(method.removesuffix(recon.CONSISTENT))[1].values()
-        files = [place_and_time(Path(word)) for word in words if Path(word).exists()]
+    def _digest(self, light: str, camera: Camera, method: str) -> str:
         names = [camera.sensor, camera.code, camera.readout, method]
-        told = [c2b.__version__, light, camera.chip.digest, names, files, self.seed, self.protocol]
+        source = [source_digest.of_packages(NO_NUMBERS), source_digest.of_plug_ins([type(camera.chip)])]
+        decided = method_digest.digest(self.methods[method], camera.chip)
+        told = [c2b.__version__, source, light, camera.digest, names, decided, self.seed, self.protocol]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
-@dataclass
-class _Running:
-    """What a cell has gathered so far."""
-
-    scores: list[Score] = field(default_factory=list)
-    seconds: float = 0.0
+class Busy:
+    """That another run is at a unit of work."""
 
 
-def _mean(values: Iterable[Any]) -> float:
-    return float(np.mean([*values]))
+#: None after each exposure; a cell that is complete; what could not be done.
+Step = Cell | LeftOut | Busy | None
+
+
+def work(unit: Unit, store: Store, *, wait: bool) -> Iterator[Step]:
+    """Do what a store lacks of a unit, and keep it there.
+
+    Parameters
+    ----------
+    unit : Unit
+    store : Store
+    wait : bool
+        For another run that is at it, instead of saying that it is `Busy`.
+    """
+    with store.claimed(unit.digest, wait=wait) as ours:
+        if not ours:
+            yield Busy()
+            return
+        store.refresh()
+        if (rest := _lacking(unit, store)) is None:
+            return
+        for step in rest.run():
+            if step is None or isinstance(step, LeftOut):
+                yield step
+            else:
+                store.write(*step)
+                yield step[0]
+
+
+def work_alone(unit: Unit, folder: Path | None, *, wait: bool) -> list[Step]:
+    """The same in a process of its own: all steps, when they are done."""
+    return [*work(unit, Store(folder), wait=wait)]
+
+
+def _here(units: Iterable[Unit], store: Store, *, wait: bool) -> Iterator[tuple[Unit, Step]]:
+    for unit in units:
+        for step in work(unit, store, wait=wait):
+            yield unit, step
+
+
+def _spawned(units: Iterable[Unit], store: Store, processes: int, *, wait: bool) -> Iterator[tuple[Unit, Step]]:
+    """Spawned and not forked: a fork of a process with threads, such as those of numba and torch, may never end."""
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from multiprocessing import get_context
+
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+    try:
+        futures = {pool.submit(work_alone, unit, store.folder, wait=wait): unit for unit in units}
+        for future in as_completed(futures):
+            for step in future.result():
+                if isinstance(step, Cell):
+                    store.add(step)
+                yield futures[future], step
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _lacking(unit: Unit, store: Store) -> Unit | None:
+    """The part of a unit that a store does not hold; None if there is none."""
+    tasks = [task for task in unit.tasks if not store.holds(task.digest, str(task.row["digest"]), unit.shown)]
+    return unit.of(tasks) if tasks else None
+
+
+def _parts(count: int, at_once: int | None) -> list[range]:
+    each = at_once or count
+    return [range(first, min(first + each, count)) for first in range(0, count, each)]
+
+
+def _cell_digest(row: Mapping[str, Any], part: range) -> str:
+    """Of the cell of some exposures: that of its row, if it has all of them."""
+    if len(part) == row["exposures"]:
+        return str(row["digest"])
+    return hashlib.sha256(f"{row['digest']} {part.start}:{part.stop}".encode()).hexdigest()[:16]
+
+
+def _light(video: Recording) -> str:
+    """Digest of the light of a recording, and of the plug-in that reads or computes it."""
+    named = ((FORMATS, "video format", video.format), (SCENES, "scene", str(video.path).partition(":")[0]))
+    kinds = [spec.find(table, kind, name) for table, kind, name in named if name in table]
+    return hashlib.sha256(json.dumps([facts(video), source_digest.of_plug_ins(kinds)]).encode()).hexdigest()

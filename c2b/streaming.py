@@ -75,11 +75,19 @@ def expose(video: Recording, sensor: Sensor, *, seed: int, record: Mapping[str, 
     )
 
 
-def exposures(video: Recording, sensor: Sensor, *, seed: int) -> Iterator[tuple[Capture, NDArray[np.float32]]]:
-    """Each exposure as a `Capture` of its own, with the noise and the code of its number, and the light (T, H, W[, 3]) it saw."""
+def exposures(
+    video: Recording, sensor: Sensor, *, seed: int, numbers: range | None = None
+) -> Iterator[tuple[Capture, NDArray[np.float32]]]:
+    """Each exposure as a `Capture` of its own, with the noise and the code of its number, and the light (T, H, W[, 3]) it saw.
+
+    Parameters
+    ----------
+    numbers : range, optional
+        Which exposures; all by default.
+    """
     as_stored, white = _light_of(video)
     response = make_response(video.response)
-    for number in range(sensor.exposures_in(len(video))):
+    for number in range(sensor.exposures_in(len(video))) if numbers is None else numbers:
         start = number * sensor.period
         stored = video[start : start + sensor.frames]
         light = linearise(stored, response, black=video.black, white=video.white)

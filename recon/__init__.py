@@ -19,6 +19,8 @@ gap.py                  a data step and a denoiser in turns: GAP-TV, ADMM-TV, pl
 optical_flow.py         how far each pixel of one frame has moved in another
 consistency.py          the noise-weighted data step, after any method
 learned/                networks behind the verbs of every method (networks/: what they are; training/: how they learn; weights/)
+method_digest.py        what decides the video that a method makes, as a digest
+source_digest.py        which version of the code decides it, and of plug-ins
 weight_file.py          weights and priors on disk
 demosaicing.py          one colour per pixel to three, after the solve of each phase of a mosaic
 metrics.py              PSNR and SSIM, with their conventions named

@@ -42,6 +42,10 @@ class Consistent(Reconstructor):
         """That of the method; and exposures that share frames cannot be corrected one by one."""
         return needs_local(sensor, "the data step") or self.method.refusal(sensor)
 
+    def parts(self, sensor: Sensor) -> tuple[Any, ...]:
+        """The method."""
+        return (self.method,)
+
     def remarks(self, capture: Capture) -> tuple[str, ...]:
         """Those of the method."""
         return self.method.remarks(capture)

@@ -28,6 +28,7 @@ Plug-and-play algorithms for video snapshot compressive imaging, PAMI 2022.
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +132,10 @@ class PlugAndPlay(Reconstructor):
                 if self.tolerance and _norm(x - before) < self.tolerance * _norm(x):
                     break
         return data_step(x, capture)
+
+    def parts(self, sensor: Sensor) -> tuple[Any, ...]:
+        """Denoiser and start."""
+        return self._made(sensor.readout.ideal)
 
     def _made(self, ideal: bool) -> tuple[Denoiser, Reconstructor]:
         denoiser = priors.make(self.denoiser) if isinstance(self.denoiser, str) else self.denoiser

@@ -141,6 +141,12 @@ class GaussianMixtureMMSE(Reconstructor):
         self.mixture_ = GaussianMixture.load(path)
         return self
 
+    def learnt(self, sensor: Sensor) -> tuple[Path | NDArray, ...]:
+        """The prior."""
+        if (prior := self.mixture_) is not None:
+            return prior.weights, prior.means, prior.factors, prior.floor, np.array(prior.patch)
+        return (weight_file.locate(self.weights),)
+
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
         return self._posterior(capture, with_variance=False)[0]

@@ -84,6 +84,14 @@ class Reconstructor(ABC):
         """What a user should hear of the video of a capture, a line each."""
         return ()
 
+    def parts(self, sensor: Sensor) -> tuple[Any, ...]:
+        """The methods and priors of which this one is made for captures of that sensor (`recon.method_digest`)."""
+        return ()
+
+    def learnt(self, sensor: Sensor) -> tuple[Path | NDArray, ...]:
+        """The files, or arrays in memory, with what was learnt and serves captures of that sensor (`recon.method_digest`)."""
+        return ()
+
     def settings(self) -> dict[str, Any]:
         """All settings by their words, as JSON has them."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}

@@ -10,9 +10,6 @@ from cyclopts import Parameter
 from c2b.options import LevelOptions, PartOptions, Whole
 from c2b.source import AS_FILED, WHOLE
 
-#: The CSV in the folder of a report.
-TABLE = "comparison.csv"
-
 
 def compare(
     *video: Annotated[str, Parameter(required=True)],
@@ -38,8 +35,9 @@ def compare(
     video
         Files, folders of images or scenes.
     report
-        Folder for comparison.csv, one row per video, camera and method, written as it grows. Rows that are there already are not
-        computed again, so that an interrupted comparison goes on and a longer one adds to it.
+        Folder for comparison.csv, one row per video, camera and method, written as it grows, and for the cells that it is made of.
+        What is there already is not computed again, so that an interrupted comparison goes on and a longer one adds to it; several
+        may use one folder at once.
     sensor
         Sensor, preset or sensor file. This and the next four may each be repeated; all combinations are tried. Default: conventional,
         coded-pixel and two-bucket.
@@ -66,6 +64,7 @@ def compare(
     import recon
     from c2b.camera_grid import CameraGrid
     from c2b.comparison import Comparison
+    from c2b.comparison_store import TABLE
     from c2b.comparison_table import as_json, tables
     from c2b.source import Source
     from c2b.terminal import counted, progress, table
@@ -77,25 +76,11 @@ def compare(
         seed=seed,
         protocol=protocol or "",
     )
-    file = _file_in(report)
-    found = comparison.run(file, progress)
+    found = comparison.run(report, progress)
     if json:
         print(as_json(found, comparison.left_out))
         return
     for shown in tables(found, apart=bool(readout or light), masks=protocol == "cacti", left_out=comparison.left_out):
         print(table(*shown))
-    if file:
-        print(f"{file}: {counted(len(found), 'row')}, {comparison.computed} of them new")
-
-
-def _file_in(report: Path | None) -> Path | None:
-    """The CSV of a report, whose folder is made when there is something to write."""
-    from sensors.refusal import Refusal
-
-    if report is None:
-        return None
-    if report.exists() and not report.is_dir():
-        raise Refusal(f"{report} is a file; --report needs a folder, such as {report}.report")
-    if not report.absolute().parent.is_dir():
-        raise Refusal(f"cannot write {report}: the folder {report.parent} does not exist")
-    return report / TABLE
+    if report:
+        print(f"{report / TABLE}: {counted(len(found), 'row')}, {comparison.computed} of them new")

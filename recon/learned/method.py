@@ -225,6 +225,12 @@ class Learned(Reconstructor):
         self.trained_ = _read(self, Path(path))
         return self
 
+    def learnt(self, sensor: Sensor) -> tuple[Path | NDArray, ...]:
+        """The weights: the file that is named or shipped, else those in memory."""
+        if self.trained_ is None or self.weights:
+            return (weight_file.locate(self.weights or self.shipped(sensor)),)
+        return self.trained_.code, *(value.detach().cpu().numpy() for value in self.trained_.network.state_dict().values())
+
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
         import torch

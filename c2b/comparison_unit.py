@@ -1,0 +1,221 @@
+"""The unit of work of a comparison: one video by one camera over some exposures, through all methods.
+
+A unit can be pickled, so that any process can do it; what it gives are cells, one for each method, and reasons why a method or the
+whole unit could not be done. The methods share its captures; one exposure at a time is in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from time import process_time
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from c2b import streaming
+from c2b.camera import Camera
+from c2b.comparison_table import Row
+from c2b.source import Source
+from c2b.video.recording import Recording
+from recon.demosaicing import demosaic
+from recon.metrics import score
+from recon.reconstructor import Reconstructor
+from sensors.colour_filter import PATTERNS
+from sensors.refusal import Refusal
+from sensors.response import make as make_response
+
+#: Scores of an exposure, by the columns that are their mean; that of range 2 only where the protocol asks for it.
+SCORES = ("psnr", "ssim", "middle_psnr", "ssim_range_2")
+
+
+class LeftOut(NamedTuple):
+    """What could not be done, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one video by one camera through one method gave over some exposures.
+
+    Parameters
+    ----------
+    digest : str
+        Of all that decides it.
+    row : mapping
+        The columns of its row that are no means; ``digest`` there is that of the row, ``exposures`` how many it needs.
+    exposures : (int, int)
+        The first, and the one after the last.
+    scores : mapping of str to list of float
+        Of `SCORES`, a number for each exposure.
+    cpu_seconds : float
+    order : (int, int)
+        When the run that computed it began (ns), and its place in that run: rows of a table are in this order.
+    frames : mapping
+        ``exposures`` whose frames are kept, and the files ``video`` and ``truth`` beside the cell that hold them.
+    """
+
+    digest: str
+    row: Mapping[str, Any]
+    exposures: tuple[int, int]
+    scores: Mapping[str, Sequence[float]]
+    cpu_seconds: float
+    order: tuple[int, int]
+    frames: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A cell that is to be computed: through which method, as what."""
+
+    method: str
+    digest: str
+    row: Mapping[str, Any]
+    place: int
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """One video by one camera over some exposures.
+
+    Parameters
+    ----------
+    video : str
+        As it was named.
+    source : Source
+    camera : Camera
+    exposures : range
+    tasks : tuple of Task
+    methods : mapping of str to Reconstructor
+        Those that the tasks name.
+    light : str
+        Digest of the light that it sees.
+    seed : int
+        Of the noise.
+    protocol : str
+        Of `recon.metrics.PROTOCOLS`.
+    viewed : tuple of int
+        Exposures whose frames are kept.
+    begun : int
+        When the run began, ns.
+    """
+
+    video: str
+    source: Source
+    camera: Camera
+    exposures: range
+    tasks: tuple[Task, ...]
+    methods: Mapping[str, Reconstructor]
+    light: str
+    seed: int
+    protocol: str
+    viewed: tuple[int, ...]
+    begun: int
+
+    @property
+    def digest(self) -> str:
+        """Of this work, whatever of it is done already."""
+        return hashlib.sha256(f"{self.light} {self.camera.digest} {self.seed} {self.exposures}".encode()).hexdigest()[:16]
+
+    @property
+    def _truth(self) -> str:
+        """Of the true frames that are kept, whatever camera sees them."""
+        seen = f"{self.light} {self.camera.chip.frames} {self.camera.chip.period} {self.shown}"
+        return hashlib.sha256(seen.encode()).hexdigest()[:16]
+
+    @property
+    def shown(self) -> list[int]:
+        """Exposures of this unit whose frames are kept."""
+        return [number for number in self.exposures if number in self.viewed]
+
+    def of(self, tasks: Sequence[Task]) -> Unit:
+        """The same with fewer methods."""
+        return replace(self, tasks=tuple(tasks), methods={task.method: self.methods[task.method] for task in tasks})
+
+    def run(self) -> Iterator[tuple[Cell, Frames] | LeftOut | None]:
+        """None after each exposure, then each cell with its frames; what could not be done as soon as that is known."""
+        running = {task: _Running() for task in self.tasks}
+        with self.source.open() as video:
+            try:
+                yield from self._exposures(video, running)
+            except Refusal as reason:
+                yield LeftOut(f"{self.video}, {self.camera.name}", str(reason))
+                return
+        for task, state in running.items():
+            yield self._cell(task, state), Frames(np.stack(state.video), np.stack(state.truth)) if state.video else NO_FRAMES
+
+    def _exposures(self, video: Recording, running: dict[Task, _Running]) -> Iterator[LeftOut | None]:
+        """Take, reconstruct and score one exposure after another; a method that refuses one is not asked again."""
+        encode = make_response(video.response).encode
+        captures = streaming.exposures(video, self.camera.chip, seed=self.seed, numbers=self.exposures)
+        for number, (capture, light) in zip(self.exposures, captures, strict=True):
+            truth = encode(demosaic(light, video.colour) if video.colour in PATTERNS else light)
+            for task, state in list(running.items()):
+                try:
+                    started = process_time()
+                    made = self.methods[task.method].reconstruct(capture)[0]
+                    state.seconds += process_time() - started
+                    made = encode(made)
+                    state.add(made, truth, self.protocol, keep=number in self.viewed)
+                except Refusal as reason:
+                    yield LeftOut(f"{self.video}, {self.camera.name}, {task.method}", str(reason))
+                    del running[task]
+            yield None
+            if not running:
+                return
+
+    def _cell(self, task: Task, state: _Running) -> Cell:
+        rules = state.conventions
+        row = {**task.row, "psnr_of": rules["psnr"], "ssim_window": rules["ssim_window"], "clipped": rules["clipped"]}
+        exposures = (self.exposures.start, self.exposures.stop)
+        frames = {"exposures": self.shown, "video": f"{task.digest}.npy", "truth": f"{self._truth}.truth.npy"} if state.video else {}
+        return Cell(task.digest, row, exposures, state.scores, round(state.seconds, 4), (self.begun, task.place), frames)
+
+
+class Frames(NamedTuple):
+    """Frames for a viewer, (n, K, H, W[, 3]), as the source stores values: 255 is white."""
+
+    video: NDArray[np.uint8]
+    truth: NDArray[np.uint8]
+
+
+NO_FRAMES = Frames(np.zeros(0, np.uint8), np.zeros(0, np.uint8))
+
+
+@dataclass
+class _Running:
+    """What a cell has gathered so far."""
+
+    scores: dict[str, list[float]] = field(default_factory=dict)
+    conventions: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    video: list[NDArray[np.uint8]] = field(default_factory=list)
+    truth: list[NDArray[np.uint8]] = field(default_factory=list)
+
+    def add(self, made: NDArray, truth: NDArray, protocol: str, *, keep: bool) -> None:
+        """The score of one exposure, and its frames."""
+        found = score(made, truth, protocol=protocol)
+        middle = found.per_frame[len(found.per_frame) // 2]["psnr"]
+        self.conventions = self.conventions or found.conventions
+        for name, value in zip(SCORES, (found.psnr, found.ssim, middle, found.ssim_range_2), strict=True):
+            if value is not None:
+                self.scores.setdefault(name, []).append(float(value))
+        if keep:
+            self.video.append(_as_shown(made))
+            self.truth.append(_as_shown(truth))
+
+
+def row_of(cells: Sequence[Cell]) -> Row:
+    """The row that cells over all its exposures make, in the order of the exposures."""
+    in_turn = sorted(cells, key=lambda cell: cell.exposures)
+    found = {name: [value for cell in in_turn for value in cell.scores.get(name, ())] for name in SCORES}
+    means = {name: float(np.mean(values)) if values else None for name, values in found.items()}
+    return Row(**cells[0].row, **means, cpu_seconds=round(sum(cell.cpu_seconds for cell in cells), 4))  # type: ignore[arg-type]
+
+
+def _as_shown(frames: NDArray) -> NDArray[np.uint8]:
+    return np.rint(np.asarray(frames).clip(0, 1) * 255).astype(np.uint8)

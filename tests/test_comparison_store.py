@@ -1,0 +1,277 @@
+"""The store of a comparison: cells that several runs and processes share, from which the table is made, and what decides them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import recon
+from c2b import camera, streaming
+from c2b.camera_grid import CameraGrid
+from c2b.cli import main
+from c2b.comparison import Comparison, work
+from c2b.comparison_store import CELLS, TABLE, Store
+from c2b.comparison_table import read_rows, write_rows
+from c2b.comparison_unit import Cell
+from c2b.source import Part, Source
+from recon import method_digest, source_digest, weight_file
+from recon.priors.denoiser import Denoiser
+from recon.reconstructor import Reconstructor
+
+METHODS = ("pseudo-inverse", "tile")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with a film of three exposures of the impulse code."""
+    monkeypatch.chdir(tmp_path)
+    t, i, j = np.ogrid[:27, :14, :17]
+    np.save("v.npy", np.rint(128 + 60 * np.sin(0.4 * i + 0.25 * j - 0.3 * t) + 50 * np.cos(0.5 * j)).astype(np.uint8))
+
+
+def comparison(*methods, **settings):
+    sensors = settings.pop("sensors", ("coded-pixel", "cep-2019:white=200"))
+    grid = CameraGrid(sensors, ("impulse",))
+    return Comparison({"v.npy": Source("v.npy")}, grid, {name: recon.make(name) for name in methods or METHODS}, **settings)
+
+
+def same(rows, others):
+    return [replace(row, cpu_seconds=0) for row in rows] == [replace(row, cpu_seconds=0) for row in others]
+
+
+def run(*words):
+    code = "import sys; from c2b.cli import main; sys.exit(main(sys.argv[1:]))"
+    return subprocess.Popen([sys.executable, "-c", code, "compare", *words], stdout=subprocess.PIPE, text=True, cwd=Path.cwd(),
+                            env={**os.environ, "PYTHONPATH": str(Path(recon.__file__).parents[1])})  # fmt: skip
+
+
+# Units.
+
+
+def test_processes_give_the_same_rows_and_leave_out_the_same(here):
+    np.save("nan.npy", np.where(np.arange(27)[:, None, None] == 13, np.nan, np.load("v.npy") / 255).astype(np.float32))
+    alone, apart = comparison(), comparison()
+    for each in (alone, apart):
+        each.videos = {name: Source(name) for name in ("nan.npy", "v.npy")}
+    rows = alone.run()
+    assert same(rows, apart.run(Path("d"), processes=2)) and apart.computed == len(rows) == 4
+    assert same(rows, read_rows(Path("d", TABLE)).values())
+    assert set(alone.left_out) == set(apart.left_out) and len(alone.left_out) == 2
+    assert all("frame 13 holds NaN" in why for _, why in alone.left_out)
+
+
+def test_units_of_some_exposures_make_the_same_rows(here):
+    whole, parts = comparison().run(Path("d")), comparison(at_once=2)
+    assert [unit.exposures for unit in parts.units()] == [range(2), range(2, 3)] * 2
+    assert parts.run(Path("d")) == whole and parts.computed == 0
+    assert same(whole, comparison(at_once=2).run(Path("e"))) and len([*Path("e", CELLS).glob("*.json")]) == 8
+    assert same(whole, comparison(at_once=1).run())
+
+
+def test_a_row_waits_for_all_its_exposures(here):
+    first, *_ = comparison("tile", sensors=("coded-pixel",), at_once=1).units()
+    store = Store(Path("d"))
+    assert [type(step) for step in work(pickle.loads(pickle.dumps(first)), store, wait=False)] == [type(None), Cell]
+    assert store.rows() == {}
+    store.write_table()
+    assert not Path("d", TABLE).exists()
+    rows = comparison("tile", sensors=("coded-pixel",), at_once=1).run(Path("d"))
+    assert same(rows, comparison("tile", sensors=("coded-pixel",)).run())
+
+
+# Several runs.
+
+
+def test_runs_at_once_on_one_folder_lose_nothing_and_do_nothing_twice(here):
+    words = ("v.npy", "--sensor", "coded-pixel", "--sensor", "cep-2019", "--sensor", "two-bucket", "--report", "d")
+    runs = [run(*words, "--method", one, "--method", "pseudo-inverse") for one in ("tile", "tile", "tikhonov")]
+    told = [one.communicate()[0] for one in runs]
+    assert [one.returncode for one in runs] == [0, 0, 0]
+    rows = read_rows(Path("d", TABLE))
+    assert len(rows) == len([*Path("d", CELLS).glob("*.json")]) == 9
+    assert {(row.sensor, row.method) for row in rows.values()} == {
+        (sensor, method) for sensor in ("coded-pixel", "cep-2019", "two-bucket") for method in ("tile", "pseudo-inverse", "tikhonov")
+    }
+    assert sum(int(one.split("rows, ")[1].split()[0]) for one in told) == 9
+    assert not [*Path("d", CELLS).glob(".*")]
+
+
+def test_a_run_leaves_to_another_what_that_is_at(here, monkeypatch):
+    one = comparison("tile", sensors=("coded-pixel",))
+    (unit,) = one.units()
+    other = Store(Path("d"))
+    with other.claimed(unit.digest, wait=False) as ours:
+        assert ours
+        (step,) = work(unit, Store(Path("d")), wait=False)
+        assert type(step).__name__ == "Busy"
+        other.write(*next(found for found in unit.run() if isinstance(found, tuple) and isinstance(found[0], Cell)))
+    monkeypatch.setattr(streaming, "exposures", None)
+    assert [*work(unit, Store(Path("d")), wait=True)] == []
+    assert len(one.run(Path("d"))) == 1 and one.computed == 0
+
+
+def test_the_table_is_made_of_the_cells(here, monkeypatch):
+    rows = comparison().run(Path("d"))
+    content = Path("d", TABLE).read_bytes()
+    Path("d", TABLE).unlink()
+    monkeypatch.setattr(streaming, "exposures", None)
+    assert comparison().run(Path("d")) == rows and Path("d", TABLE).read_bytes() == content
+
+
+def test_a_damaged_cell_is_computed_again(here):
+    rows = comparison().run(Path("d"))
+    Path("d", TABLE).unlink()
+    for path, content in zip(sorted(Path("d", CELLS).glob("*.json")), ("", "{}", "[1]", '{"version": 0}'), strict=True):
+        path.write_text(content)
+    again = comparison()
+    assert same(again.run(Path("d")), rows) and again.computed == 4
+
+
+def test_rows_of_an_earlier_table_stay_in_it(here):
+    old = [replace(row, digest=f"old{n}") for n, row in enumerate(comparison().run())]
+    Path("d").mkdir()
+    write_rows(Path("d", TABLE), old)
+    new = comparison("tile")
+    rows = new.run(Path("d"))
+    assert new.computed == 2 and [*read_rows(Path("d", TABLE)).values()] == [*old, *rows]
+    content = Path("d", TABLE).read_bytes()
+    assert comparison("tile").run(Path("d")) == rows and Path("d", TABLE).read_bytes() == content
+
+
+def test_rows_are_in_the_order_of_the_runs(here):
+    comparison("tile").run(Path("d"))
+    comparison("pseudo-inverse", "tile").run(Path("d"))
+    comparison("tikhonov").run(Path("d"))
+    told = [(row.method, row.sensor.partition(":")[0]) for row in read_rows(Path("d", TABLE)).values()]
+    assert told == [(method, sensor) for method in ("tile", "pseudo-inverse", "tikhonov") for sensor in ("coded-pixel", "cep-2019")]
+
+
+# Frames for a viewer.
+
+
+def test_a_cell_without_the_frames_that_are_wanted_is_computed_again(here):
+    rows = comparison().run(Path("d"))
+    viewed = comparison(viewed=(0, 2))
+    assert same(viewed.run(Path("d")), rows) and viewed.computed == 4
+    cells = [json.loads(path.read_text()) for path in Path("d", CELLS).glob("*.json")]
+    truths = {cell["frames"]["truth"] for cell in cells}
+    assert len(cells) == 4 and len(truths) == 1 and all(cell["frames"]["exposures"] == [0, 2] for cell in cells)
+    assert np.array_equal(np.load(Path("d", CELLS, truths.pop())), np.load("v.npy").reshape(3, 9, 14, 17)[[0, 2]])
+    for cell in cells:
+        video = np.load(Path("d", CELLS, cell["frames"]["video"]))
+        assert video.shape == (2, 9, 14, 17) and video.dtype == np.uint8
+    for wanted in ((0, 2), (2,), ()):
+        again = comparison(viewed=wanted)
+        again.run(Path("d"))
+        assert again.computed == 0
+    Path("d", CELLS, cells[0]["frames"]["video"]).unlink()
+    again = comparison(viewed=(0,))
+    again.run(Path("d"))
+    assert again.computed == 1 and len(read_rows(Path("d", TABLE))) == 4
+
+
+# What decides a cell.
+
+
+class Blur(Denoiser):
+    """Nothing at all."""
+
+    def __init__(self, width=1):
+        self.width = width
+
+    def __call__(self, video, sigma):
+        return video.copy()
+
+
+def digest(method, sensor="coded-pixel"):
+    return method_digest.digest(recon.make(method) if isinstance(method, str) else method, camera.make(sensor, "impulse").chip)
+
+
+def test_settings_parts_and_plug_ins_decide_a_method():
+    words = ("tile", "tile:ridge=0.1", "tile+consistent", "gap", "gap:denoiser=tv", "gap:denoiser=tv,denoiser.time=0.3")
+    words = (*words, "gap:start=tile")
+    methods = [*map(make, words), make("gap", Blur(1)), make("gap", Blur(2))]
+    assert len({digest(method) for method in methods}) == len(methods)
+    assert digest("tile:ridge=0.1") == digest("tile:ridge=0.10") and digest(make("gap", Blur(2))) == digest(make("gap", Blur(2)))
+    assert digest("gap") != digest("gap", "cep-2019")  # which begins otherwise under noise
+
+
+def make(word, denoiser=None):
+    from recon.gap import PlugAndPlay
+
+    if denoiser:
+        return PlugAndPlay(denoiser)
+    return recon.make(word.removesuffix("+consistent"), consistent=word.endswith("+consistent"))
+
+
+def test_the_source_of_a_plug_in_decides(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "from tests.test_comparison_store import Blur\n\n\nclass Mine(Blur):\n    pass\n"
+    (tmp_path / "my_prior.py").write_text(text)
+    import my_prior
+
+    before = digest(make("gap", my_prior.Mine()))
+    (tmp_path / "my_prior.py").write_text(text + "# another\n")
+    assert digest(make("gap", my_prior.Mine())) != before
+
+
+def test_weights_decide_by_what_they_hold(tmp_path):
+    content = (weight_file.SHIPPED / "gmm.safetensors").read_bytes()
+    (tmp_path / "a.safetensors").write_bytes(content)
+    assert digest("gmm") == digest(f"gmm:weights={tmp_path}/a.safetensors")
+    (tmp_path / "a.safetensors").write_bytes(content[:-4] + b"\0\0\0\1")
+    assert digest("gmm") != digest(f"gmm:weights={tmp_path}/a.safetensors")
+
+
+class Read(Reconstructor):
+    """Reads its answer."""
+
+    def __init__(self, weights=""):
+        self.weights = weights
+
+    def solve(self, capture):
+        return np.load(self.weights)
+
+
+def test_a_file_that_a_method_names_decides_by_what_it_holds(tmp_path):
+    for name, value in {"a": 1, "b": 1, "c": 2}.items():
+        np.save(tmp_path / f"{name}.npy", np.full(3, value))
+    one, same, other = (digest(Read(str(tmp_path / f"{name}.npy"))) for name in "abc")
+    assert one == same != other
+
+
+def test_learned_weights_decide_by_what_they_hold(tmp_path):
+    pytest.importorskip("torch")
+    assert digest("unfolding") != digest("unfolding:weights=unfolding-fast")
+    loaded = recon.make("unfolding").load(weight_file.locate("unfolding"))
+    assert digest(loaded) != digest("unfolding") and digest(loaded) == digest(
+        recon.make("unfolding").load(weight_file.locate("unfolding"))
+    )
+
+
+def test_another_version_of_the_source_is_computed_again(here, monkeypatch, capsys):
+    words = ("compare", "v.npy", "--sensor", "coded-pixel", "--method", "tile", "--report", "d")
+    assert main(words) == 0 and capsys.readouterr().out.endswith("1 row, 1 of them new\n")
+    monkeypatch.setattr(source_digest, "of_packages", lambda without=(): "another")
+    assert main(words) == 0 and capsys.readouterr().out.endswith("1 row, 1 of them new\n")
+    assert len(read_rows(Path("d", TABLE))) == 2
+
+
+def test_the_source_is_that_of_numbers(tmp_path):
+    assert source_digest.of_packages() != source_digest.of_packages(("plots",)) == source_digest.of_packages(("plots",))
+
+
+def test_a_part_of_a_film_is_a_row_of_its_own(here):
+    comparison("tile").run(Path("d"))
+    part = comparison("tile")
+    part.videos = {"v.npy": Source("v.npy", part=Part(frames="0:9"))}
+    part.run(Path("d"))
+    assert part.computed == 2 and len(read_rows(Path("d", TABLE))) == 4
