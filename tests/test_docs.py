@@ -1,0 +1,101 @@
+"""docs/adding.md, followed to the letter in a copy of the project: files, one line each, commands; and the guards hold in the copy."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import sensors
+
+ROOT = Path(sensors.__file__).parents[1]
+DOCUMENT = ROOT / "docs" / "adding.md"
+PIECES = re.compile(
+    r"^`(?P<file>[\w/.]+)`:\n\n```python\n(?P<source>.*?)^```$"
+    r"|^One line in `(?P<table>[\w/.]+)`, (?P<where>.*?):\n\n```\w+\n(?P<line>.*?)^```$"
+    r"|^```console\n(?P<commands>.*?)^```$"
+    r"|^```python run\n(?P<script>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+SECTIONS = {text.partition("\n")[0]: text for text in re.split(r"^## ", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]}
+GUARDS = "map or floors or term or need_each_other or too_long or one_idea or heavy"
+
+
+class Steps(NamedTuple):
+    """What a section asks for."""
+
+    files: dict[str, str]
+    lines: list[tuple[str, str, str]]
+    runs: list[str]
+
+
+def steps(section: str) -> Steps:
+    found = Steps({}, [], [])
+    for piece in PIECES.finditer(section):
+        if piece["file"]:
+            found.files[piece["file"]] = piece["source"]
+        elif piece["table"]:
+            found.lines.append((piece["table"], piece["where"], piece["line"]))
+        elif piece["commands"]:
+            words = [shlex.split(line)[1:] for line in piece["commands"].splitlines()]
+            found.runs.append(f"for words in {json.dumps(words)}:\n    assert main(words) == 0, words\n")
+        else:
+            found.runs.append(piece["script"])
+    return found
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """The packages with compiled kernels, and the guards; all sections are followed in it, one after the other."""
+    there = tmp_path_factory.mktemp("copy")
+    for package in ("sensors", "recon", "c2b"):
+        shutil.copytree(ROOT / package, there / package, ignore=shutil.ignore_patterns("*.safetensors"))
+    shutil.copytree(ROOT / "tests", there / "tests", ignore=shutil.ignore_patterns("__pycache__", "benchmarks", "fuzz"))
+    for name in ("pyproject.toml", "README.md", "CHANGELOG.md"):
+        shutil.copy(ROOT / name, there)
+    return there
+
+
+def follow(there: Path, asked: Steps) -> None:
+    """Write the files, and put each line behind the beginning of its table."""
+    for name, source in asked.files.items():
+        assert not (there / name).exists()
+        (there / name).write_text(source, encoding="utf-8")
+    for name, where, line in asked.lines:
+        assert line.count("\n") == 1
+        text = (there / name).read_text(encoding="utf-8")
+        table = re.fullmatch(r"`(\w+)`", where)
+        begin = text.index(f"{table[1]} = {{\n") if table else text.index("::\n\n") + 3
+        at = text.index("\n", begin) + 1
+        (there / name).write_text(text[:at] + line + text[at:], encoding="utf-8")
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_what_is_added_is_its_file_and_one_line(copy, tmp_path, section):
+    if section == "A network":
+        pytest.importorskip("torch")
+    asked = steps(SECTIONS[section])
+    assert asked.files and len(asked.lines) == 1 and asked.runs
+    follow(copy, asked)
+    script = "import sys, warnings\nwarnings.simplefilter('error')\nfrom c2b.cli import main\n" + "\n".join(asked.runs)
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=_surroundings(copy), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_guards_hold_with_all_that_was_added(copy):
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_architecture.py", "-k", GUARDS]
+    done = subprocess.run(words, cwd=copy, env=_surroundings(copy), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def _surroundings(there: Path) -> dict[str, str]:
+    import os
+
+    return {**os.environ, "PYTHONPATH": str(there), "PYTHONDONTWRITEBYTECODE": "1"}
