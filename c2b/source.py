@@ -67,7 +67,7 @@ class Part:
     resize: str = ""
 
     def of(self, video: Recording) -> Recording:
-        """This part of a recording; nothing is read.
+        """A recording reduced to this part; nothing is read.
 
         Raises
         ------

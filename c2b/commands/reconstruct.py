@@ -55,20 +55,12 @@ def reconstruct(
     from c2b import further_maps
     from c2b.captures.remarks import remarks
     from c2b.output_path import refuse_input
-    from c2b.source import range_of
     from c2b.streaming import Reconstruction
     from c2b.terminal import counted, progress
     from c2b.video.writing import loss, write_video
-    from sensors.refusal import Refusal
 
     refuse_input(capture, video)
-    taken = _read(capture, said, protocol, check=not calibrate_mask)
-    if part := range_of("--exposures", exposures, len(taken)):
-        if part.step not in (None, 1):
-            raise Refusal(f"--exposures {exposures}: exposures are taken in a row, such as 0:10")
-        taken = taken[part]
-    if not len(taken):
-        raise Refusal(f"--exposures {exposures} leaves none of the exposures of {capture}")
+    taken = _part(_read(capture, said, protocol, check=not calibrate_mask), exposures, capture)
     if calibrate_mask:
         from c2b.captures.unit import guessed_anew
         from recon.mask_registration import register
@@ -112,3 +104,17 @@ def _read(path: Path, said: Measurement, protocol: str | None, *, check: bool) -
     if protocol and said.code and (reason := masks.too_small(said.code, taken.sensor.code, (height, width))):
         raise Refusal(reason)
     return taken
+
+
+def _part(capture: Capture, exposures: str, path: Path) -> Capture:
+    """The exposures that are asked for."""
+    from c2b.source import range_of
+    from sensors.refusal import Refusal
+
+    if part := range_of("--exposures", exposures, len(capture)):
+        if part.step not in (None, 1):
+            raise Refusal(f"--exposures {exposures}: exposures are taken in a row, such as 0:10")
+        capture = capture[part]
+    if not len(capture):
+        raise Refusal(f"--exposures {exposures} leaves none of the exposures of {path}")
+    return capture
