@@ -56,7 +56,7 @@ class Camera:
 
     @cached_property
     def mask(self) -> str:
-        """Of what kind the code is, how large and how open."""
+        """Kind of the code, its size and how open it is."""
         return masks.text(masks.describe(self.chip.code))
 
     @property
@@ -81,13 +81,13 @@ def make(sensor: str, code: str, readout: str | None = None, colour: str = "mono
     Parameters
     ----------
     sensor : str
-        Of `sensors.SENSORS` or `sensors.PRESETS`, or a sensor file, with settings. A colour filter is one of them:
+        A name of `sensors.SENSORS` or `sensors.PRESETS`, or a sensor file, with settings. A colour filter is one of them:
         ``two-bucket:colour=rggb`` takes colour video, or video that is such a mosaic already.
     code : str
-        Of `c2b.CODES` with settings, or a file.
+        A name of `c2b.CODES` with settings, or a file.
     readout : str, optional
-        Of `sensors.READOUTS`, or that of a preset, in place of the sensor's own; the sub-exposures of that preset are those of a
-        sensor that has none.
+        A name of `sensors.READOUTS`, or the readout of a preset, in place of the sensor's own; the sub-exposures of that preset are
+        those of a sensor that has none.
     colour : str
         ``mono``, ``rgb`` or a mosaic.
 

@@ -21,7 +21,7 @@ _OF_ALL_SENSORS = (
 )
 
 
-#: Of a table of names, and of the settings of one.
+#: Columns of a table of names, and of one of settings.
 COLUMNS = ("name", "settings", "what it is")
 SETTING_COLUMNS = ("setting", "value", "type", "meaning")
 
@@ -31,6 +31,7 @@ def tables() -> dict[str, dict[str, str]]:
     import c2b
     import recon
     import sensors
+    from recon import priors
 
     formats = {f"{name} (video)": target for name, target in c2b.VIDEO_FORMATS.items()}
     formats |= {f"{name} (capture)": target for name, target in c2b.CAPTURE_FORMATS.items()}
@@ -39,7 +40,9 @@ def tables() -> dict[str, dict[str, str]]:
         "sensors": sensors.SENSORS,
         "presets": sensors.PRESETS,
         "readouts": sensors.READOUTS,
+        "responses": sensors.RESPONSES,
         "methods": recon.METHODS,
+        "priors": priors.PRIORS,
         "weights": _cards(),
         "scenes": c2b.SCENES,
         "formats": formats,
@@ -244,7 +247,7 @@ def _setting(name: str, default: ast.expr | None) -> str:
     return name if default is None else f"{name}={ast.unparse(default)}"
 
 
-#: Of a numpydoc docstring: what stands under Parameters, and each of them with its type and text.
+#: Parts of a numpydoc docstring: what stands under Parameters, and each of them with its type and text.
 _PARAMETERS = re.compile(r"^Parameters\n-+\n(.*?)(?=\n\n\w+\n---|\Z)", re.MULTILINE | re.DOTALL)
 _PARAMETER = re.compile(r"^(\w+(?:, \w+)*) : (.*)\n((?:(?: {4}.*)?(?:\n|\Z))*)", re.MULTILINE)
 

@@ -49,9 +49,9 @@ class Comparison:
     grid : CameraGrid
     methods : mapping of str to Reconstructor
     seed : int
-        Of the noise.
+        Seed of the noise.
     protocol : str
-        Of `recon.metrics.PROTOCOLS`.
+        A name of `recon.metrics.PROTOCOLS`.
     viewed : tuple of int
         Exposures whose frames are kept in the store, for a viewer.
     at_once : int, optional
@@ -273,7 +273,7 @@ def _parts(count: int, at_once: int | None) -> list[range]:
 
 
 def _cell_digest(row: Mapping[str, Any], part: range) -> str:
-    """Of the cell of some exposures: that of its row, if it has all of them."""
+    """Digest of the cell of some exposures: that of its row, if it has all of them."""
     if len(part) == row["exposures"]:
         return str(row["digest"])
     return hashlib.sha256(f"{row['digest']} {part.start}:{part.stop}".encode()).hexdigest()[:16]

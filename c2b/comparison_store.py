@@ -29,7 +29,7 @@ from sensors.refusal import Refusal
 
 TABLE, CELLS = "comparison.csv", "cells"
 
-#: Of the content of a cell; one of another version is computed again.
+#: Version of the content of a cell; one of another version is computed again.
 VERSION = 1
 
 

@@ -31,7 +31,7 @@ class Row:
     psnr, ssim : float
         Mean over the exposures: dB, and by ``ssim_window`` with a data range of 1.
     middle_psnr : float
-        Of frame T // 2 of each exposure.
+        PSNR of frame T // 2 of each exposure, dB.
     ssim_range_2 : float or None
         Where the protocol asks for it.
     cpu_seconds : float
@@ -41,15 +41,15 @@ class Row:
     part : str
         Which of the video: frames first:last:step, rows and columns.
     height, width, colour
-        Of the frames as they were exposed.
+        Size and colour of the frames as they were exposed.
     response : str
         What was undone before exposure, and done again before scoring.
     seed : int
-        Of the noise.
+        Seed of the noise.
     protocol, psnr_of, ssim_window, clipped
         Conventions of the scores; PSNR of the ``volume`` of an exposure, or mean over ``frames``.
     sensor_digest, digest : str
-        Of the sensor, and of all that decides this row.
+        Digest of the sensor, and of all that decides this row.
     c2b : str
         Version.
     """

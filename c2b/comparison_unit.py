@@ -45,13 +45,13 @@ class Cell:
     Parameters
     ----------
     digest : str
-        Of all that decides it.
+        Digest of all that decides it.
     row : mapping
         The columns of its row that are no means; ``digest`` there is that of the row, ``exposures`` how many it needs.
     exposures : (int, int)
         The first, and the one after the last.
     scores : mapping of str to list of float
-        Of `SCORES`, a number for each exposure.
+        Those of `SCORES`, a number for each exposure.
     cpu_seconds : float
     order : (int, int)
         When the run that computed it began (ns), and its place in that run: rows of a table are in this order.
@@ -95,9 +95,9 @@ class Unit:
     light : str
         Digest of the light that it sees.
     seed : int
-        Of the noise.
+        Seed of the noise.
     protocol : str
-        Of `recon.metrics.PROTOCOLS`.
+        A name of `recon.metrics.PROTOCOLS`.
     viewed : tuple of int
         Exposures whose frames are kept.
     begun : int
@@ -118,12 +118,12 @@ class Unit:
 
     @property
     def digest(self) -> str:
-        """Of this work, whatever of it is done already."""
+        """Digest of this work, whatever of it is done already."""
         return hashlib.sha256(f"{self.light} {self.camera.digest} {self.seed} {self.exposures}".encode()).hexdigest()[:16]
 
     @property
     def _truth(self) -> str:
-        """Of the true frames that are kept, whatever camera sees them."""
+        """Digest of the true frames that are kept, whatever camera sees them."""
         seen = f"{self.light} {self.camera.chip.frames} {self.camera.chip.period} {self.shown}"
         return hashlib.sha256(seen.encode()).hexdigest()[:16]
 

@@ -28,7 +28,7 @@ MOST_FRAMES = 2048
 RCOND = 1e-12
 
 
-#: Of a table: the name of a code, then the cells of `Criteria.row`.
+#: Columns of a table: the name of a code, then the cells of `Criteria.row`.
 COLUMNS = ("code", "T", "tile", "light", "open", "rank 1 | 2", "condition 1 | 2", "noise gain 1 | 2")
 
 

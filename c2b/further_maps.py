@@ -13,7 +13,7 @@ from recon.reconstructor import Reconstructor
 from sensors.atomic_file import atomic_file
 from sensors.refusal import Refusal
 
-#: Of a file of numbers.
+#: Suffix of a file of numbers.
 NUMBERS = ".npy"
 
 

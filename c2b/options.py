@@ -33,16 +33,16 @@ class Measurement:
     Parameters
     ----------
     code
-        Of a capture that does not hold its own: a name or a file. A file with its true frames takes the code that explains its meas, or
-        any with --protocol cacti.
+        Code of a capture that does not hold its own: a name or a file. A file with its true frames takes the code that explains its
+        meas, or any with --protocol cacti.
     sensor
-        Of a measurement: a name, a preset or a sensor file. Default: an ideal coded pixel; two buckets for PNG pairs.
+        Sensor of a measurement: a name, a preset or a sensor file. Default: an ideal coded pixel; two buckets for PNG pairs.
     white
-        Of a measurement: what one white sub-exposure adds to it, above black. Default: as the file says, else the brightest sample.
-        Of a video: the stored value of white. Default: as the file says, else its largest number.
+        White of a measurement: what one white sub-exposure adds to it, above black. Default: as the file says, else the brightest
+        sample. White of a video: the stored value of white. Default: as the file says, else its largest number.
     black
-        Of a measurement: its value without light, or a file of dark pictures, which is subtracted. Of a video: the stored value of no
-        light.
+        Black of a measurement: its value without light, or a file of dark pictures, which is subtracted. Black of a video: the stored
+        value of no light.
     axes
         time-first or time-last, or meas=time-first,mask=time-last, where arrays can be read in two ways.
     origin

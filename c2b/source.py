@@ -19,7 +19,7 @@ from sensors.refusal import Refusal
 if TYPE_CHECKING:
     from c2b.video.recording import Recording
 
-#: Of a frame that is resized, in pixels.
+#: Largest side of a frame that is resized, in pixels.
 LARGEST_SIDE = 2**16
 
 
@@ -67,7 +67,7 @@ class Part:
     resize: str = ""
 
     def of(self, video: Recording) -> Recording:
-        """A recording reduced to this part; nothing is read.
+        """The part of a recording; nothing is read.
 
         Raises
         ------

@@ -50,7 +50,7 @@ def _parameters(kind: type) -> tuple[str, ...]:
 def _plain(value: Any) -> Any:
     """A setting as JSON; a file by what it holds, and an object by its kind, since parts are described by themselves."""
     if isinstance(value, (str, Path)):
-        return _sha_of_file(Path(value)) if os.path.isfile(value) else str(value)  # noqa: PTH113  (False for any text)
+        return _sha_of_file(Path(value)) if os.path.isfile(value) else str(value)  # noqa: PTH113  (False too where a name is too long)
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, (list, tuple)):

@@ -59,6 +59,8 @@ def linearise(frames: NDArray, response: Response, *, black: float, white: float
 
 
 class _Named:
+    """What is written as its name in the table and its settings."""
+
     def __str__(self) -> str:
         name = next(name for name, target in RESPONSES.items() if target.endswith(f":{type(self).__name__}"))
         return spec.write(name, {f.name: getattr(self, f.name) for f in fields(self)})  # type: ignore[arg-type]
@@ -66,7 +68,7 @@ class _Named:
 
 @dataclass(frozen=True)
 class Linear(_Named):
-    """Stored values are proportional to light, as raw frames are."""
+    """Linear: stored values are proportional to light, as raw frames are."""
 
     def decode(self, values: ArrayLike) -> NDArray[np.floating]:
         return _floating(values)
@@ -116,7 +118,7 @@ class Gamma(_Named):
 
 @dataclass(frozen=True)
 class PhantomTenBit(_Named):
-    """How Phantom cameras fold linear 12 bit into the packed 10 bit of a CINE file: straight in the dark, then about a square root.
+    """Companding of Phantom cameras, linear 12 bit to the packed 10 bit of a CINE file: straight in the dark, then about a square root.
 
     Published as a table of 1024 values; here straight pieces between 31 of them, within 2 of 4096 steps. Levels are fixed: code 64
     (linear 64) is black, code 1014 (linear 4064) is white. The codes above, which all mean saturation, go on along the last piece.

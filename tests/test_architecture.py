@@ -19,6 +19,7 @@ import c2b
 import c2b.plots
 import recon
 import sensors
+from c2b import catalogue
 from c2b.cli import COMMANDS
 from recon import priors
 from sensors.spec import find
@@ -254,6 +255,27 @@ DOCUMENTED = {one.name for path in FILES for one in methods(path) if ast.get_doc
 def test_a_method_is_documented_where_it_is_declared(path):
     """One that overrides another, or a verb of a contract, need not say again what that says."""
     assert not [one.name for one in methods(path) if not ast.get_docstring(one) and one.name not in DOCUMENTED]
+
+
+def descriptions(path):
+    """First words of docstrings, of the lines in them that begin a description, and of comments on constants."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            yield from re.findall(r"\A\w+|(?<=\n    )\w+(?= )", ast.get_docstring(node) or "")
+    yield from re.findall(r"^#: (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@every_file
+def test_a_description_begins_with_a_noun(path):
+    """Not with "Of the noise", which needs the name above it to mean anything."""
+    assert "Of" not in descriptions(path)
+
+
+def test_every_table_is_listed():
+    listed = {target for title in catalogue.tables() for target in catalogue.tables()[title].values()}
+    for table in TABLES.values():
+        assert set(table.values()) <= listed
+    assert all(catalogue.entries(title) for title in catalogue.tables())
 
 
 KERNEL_FILES = {path.relative_to(ROOT).as_posix() for path in FILES if any(map(is_kernel, functions(path)))}

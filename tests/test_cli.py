@@ -169,7 +169,7 @@ WORDS = {
     "score r.npy v.npy --order worst": '"given", "best"',
     "score r.npy v.npy --protocol mine": '"codedblurred", "cacti"',
     "score r.npy v.npy --data-range 0": "must be positive",
-    "list things": "known: codes, sensors, presets, readouts, methods, weights, scenes, formats; or one name out of them",
+    "list things": "known: codes, sensors, presets, readouts, responses, methods, priors, weights, scenes, formats; or one name",
     "plot v.c2b.ome.tif x.png --exposure 2": "exposures 0 .. 1",
     "convert impulse x.npy --frames 0:2": "impulse is a code",
 }
@@ -440,7 +440,7 @@ def test_codes_lists_criteria_for_people_and_programs(here, capsys):
 
 def test_list_knows_every_table_by_name(capsys):
     tables = json.loads(run(capsys, "list", "--json"))
-    assert list(tables) == ["codes", "sensors", "presets", "readouts", "methods", "weights", "scenes", "formats"]
+    assert list(tables) == ["codes", "sensors", "presets", "readouts", "responses", "methods", "priors", "weights", "scenes", "formats"]
     assert [row["name"] for row in tables["weights"]] == sorted(path.stem for path in weight_file.SHIPPED.glob("*.safetensors"))
     assert all(row["what it is"] for rows in tables.values() for row in rows)
     told = run(capsys, "list", "sensors")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +18,7 @@ from recon.metrics import psnr
 from sensors.kernel import threads
 from sensors.readout import Readout
 from sensors.refusal import Refusal
+from tests.stored_data import data
 
 T, H, W = 5, 29, 42
 PATCH = (T, 8, 6)
@@ -174,8 +173,11 @@ def test_the_posterior_mean_beats_the_best_component_and_the_prior_mean():
     assert error["mmse"] < 0.95 * error["best component"] and error["mmse"] < 0.9 * error["prior"], error
 
 
-@pytest.mark.parametrize("readout", [Readout(), Readout(white=20_000, read_noise=2000)], ids=["ideal", "noisy"])
-@pytest.mark.parametrize("kind", ["coded-pixel", "two-bucket"])
+@pytest.mark.parametrize(
+    ("kind", "readout"),
+    [("coded-pixel", Readout()), ("two-bucket", Readout(white=20_000, read_noise=2000))],
+    ids=["one bucket, ideal", "two buckets, noisy"],
+)
 def test_the_posterior_variance_is_the_error_made(kind, readout):
     """On data of the prior: over all samples, and apart for those said to be certain and those said not to be."""
     prior = mixture()
@@ -301,18 +303,12 @@ def test_a_mixture_whose_parts_do_not_agree_is_refused():
             replace(prior, **change)
 
 
-ROOT = Path(os.environ.get("C2B_DATA") or Path(__file__).parents[2] / "shared" / "data")
-
-
 @pytest.mark.parametrize(("scene", "at_least"), [("kobe32", 27.9), ("runner40", 31.5), ("crash32", 26.6)])
 def test_the_shipped_prior_solves_the_snapshot_benchmark(scene, at_least):
     """First measurement of eight frames under a full random mask; total variation gives 26.6, 30.1 and 24.6 dB."""
     from scipy.io import loadmat
 
-    path = ROOT / "sci" / f"{scene}_cacti.mat"
-    if not path.exists():
-        pytest.skip(f"sci/{scene}_cacti.mat is not in {ROOT}; set C2B_DATA to the folder of test data")
-    file = loadmat(path)
+    file = loadmat(data(f"sci/{scene}_cacti.mat"))
     mask, truth = (np.ascontiguousarray(np.moveaxis(file[key], 2, 0)) for key in ("mask", "orig"))
     capture = sensors.make("coded-pixel", mask).capture(truth[:8], seed=0)
     frames = GaussianMixtureMMSE(stride=4).reconstruct(capture)[0]

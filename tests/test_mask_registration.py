@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from recon.metrics import psnr
 from sensors.capture import Capture
 from sensors.readout import Readout
 from sensors.refusal import Refusal
-from tests.test_real_data import data
+from tests.stored_data import data
 
 H, W = 72, 80
 MASK = codes.make(f"bernoulli:frames=6,tile=[{H},{W}],seed=4")
@@ -52,18 +53,25 @@ def taken_with(sensor, off, video, **readout):
     return Capture(capture.images, sensor, capture.record), true
 
 
+@cache
+def registered(kind, name):
+    """A capture by a mask that is off in that way, its true sensor, and what is found of it."""
+    capture, true = taken_with(sensors.make(kind, MASK), OFF[name], film())
+    return capture, true, register(capture)
+
+
 def quality(images, sensor, video, method="tikhonov"):
     return psnr(recon.make(method).reconstruct(Capture(images, sensor, {}))[0].clip(0, 1), video, data_range=1)
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), [*(("coded-pixel", name) for name in OFF), ("two-bucket", "contrast"), ("two-bucket", "all")]
-)
+CASES = [*(("coded-pixel", name) for name in OFF), ("two-bucket", "contrast"), ("two-bucket", "all")]
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES)
 def test_what_is_off_is_found_and_its_loss_made_good(name, kind):
     video = film()
-    sensor = sensors.make(kind, MASK)
-    capture, true = taken_with(sensor, OFF[name], video)
-    found = register(capture)
+    capture, true, found = registered(kind, name)
+    sensor = capture.sensor
     for parameter, error in found.standard_error.items():
         if parameter in NEAR and parameter not in found.untold:
             assert found.value[parameter] == pytest.approx((ON_PAPER | OFF[name])[parameter], abs=NEAR[parameter]), parameter
@@ -83,7 +91,7 @@ def test_a_mask_that_lies_well_is_left_alone(kind):
 
 
 def test_a_tile_that_repeats_and_a_crop_of_the_chip_are_served():
-    video = film()
+    video = film(height=51, width=58)
     sensor = sensors.make("two-bucket:leakage=0.02", codes.make("bernoulli:frames=6,tile=[7,5],seed=2"), origin=(11, 4))
     capture, _ = taken_with(sensor, {"down": 0.4, "right": -0.3}, video)
     found = register(capture)
@@ -102,22 +110,21 @@ def test_under_noise_and_in_colour():
 
 def test_the_standard_errors_are_of_the_size_of_the_errors():
     z = []
-    for seed in range(3):
-        capture, _ = taken_with(sensors.make("two-bucket", MASK), OFF["shift"], film(seed=seed))
-        found = register(capture)
-        z += [(found.value[name] - OFF["shift"][name]) / found.standard_error[name] for name in ("down", "right")]
+    for kind, name in CASES:
+        _, _, found = registered(kind, name)
+        z += [(found.value[one] - OFF[name][one]) / found.standard_error[one] for one in ("down", "right") if one in OFF[name]]
+    assert len(z) == 8
     assert 0.1 < np.sqrt(np.mean(np.square(z))) < 6
 
 
 @pytest.mark.parametrize(
     ("kind", "other"),
     [
-        ("coded-pixel", lambda mask: np.roll(mask, 3, -1)),
         ("coded-pixel", lambda mask: codes.make(f"bernoulli:frames=6,tile=[{H},{W}],seed=9")),
         ("coded-pixel", lambda mask: mask[:, ::-1]),
         ("two-bucket", lambda mask: mask[:, :, ::-1]),
     ],
-    ids=["rolled by 3", "another", "upside down", "mirrored"],
+    ids=["another", "upside down", "mirrored"],
 )
 def test_a_mask_that_does_not_explain_the_capture_is_refused(other, kind):
     images = sensors.make(kind, MASK).capture(film(), seed=1).images
@@ -147,7 +154,7 @@ def test_a_mask_that_moves_evenly_is_found_within_its_errors():
 
 def test_a_small_tile_turned_over_is_refused():
     sensor = sensors.make("two-bucket", codes.make("bernoulli:frames=6,tile=[7,5],seed=2"))
-    images = sensor.capture(film(), seed=1).images
+    images = sensor.capture(film(height=51, width=58), seed=1).images
     with pytest.raises(Refusal, match="the mask does not explain the capture"):
         register(Capture(images, sensors.make("two-bucket", np.ascontiguousarray(sensor.code[:, ::-1])), {}))
 
@@ -200,8 +207,7 @@ def test_blur_has_the_variance_it_says_and_keeps_the_light():
 
 
 def test_what_was_found_is_said_and_written_down():
-    capture, _ = taken_with(sensors.make("two-bucket", MASK), OFF["shift"], film())
-    found = register(capture)
+    _, _, found = registered("coded-pixel", "shift")
     assert "+0.50" in str(found) and "px down (+- " in str(found) and "\n" not in str(found)
     assert json.loads(json.dumps(found.capture.record))["mask_registration"]["down"][0] == found.value["down"]
 
@@ -216,6 +222,7 @@ def test_the_command_line_says_what_it_found(tmp_path, capsys):
 
 
 def test_the_command_line_refuses_a_mask_that_does_not_belong(tmp_path, capsys):
+    """One that is rolled by three pixels."""
     sensor = sensors.make("coded-pixel", MASK)
     capture = sensor.capture(film(), seed=1)
     path, video = tmp_path / "c.c2b.ome.tif", tmp_path / "v.npy"
@@ -238,11 +245,11 @@ def test_a_dark_capture_tells_nothing():
 
 @pytest.mark.parametrize(("scene", "resampling"), [("kobe32", 1), ("crash32", 3)], ids=["kobe, square cells", "crash, splines"])
 def test_half_a_pixel_on_a_benchmark_scene_is_made_good_to_half_a_decibel(scene, resampling):
-    """GAP-TV loses 3.7 and 7 dB to a mask that is off by (0.5, -0.4) pixels."""
+    """GAP-TV loses 3.7 and 7 dB to a mask that is off by (0.5, -0.4) pixels; here the middle of the frames."""
     from scipy.io import loadmat
 
     file = loadmat(data(f"sci/{scene}_cacti.mat"))
-    mask, orig = (np.ascontiguousarray(np.moveaxis(file[key], 2, 0)) for key in ("mask", "orig"))
+    mask, orig = (np.ascontiguousarray(np.moveaxis(file[key], 2, 0)[:, 48:208, 48:208]) for key in ("mask", "orig"))
     video = orig[:8].astype(np.float32) / 255
     moved = np.stack([shift(one.astype(float), (0.5, -0.4), order=resampling, mode="nearest") for one in mask]).clip(0, 1)
     true, paper = sensors.make("coded-pixel", moved), sensors.make("coded-pixel", mask)

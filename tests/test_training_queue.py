@@ -78,8 +78,8 @@ def rows(name, folder="runs"):
     return [{key: value for key, value in row.items() if key != "hours"} for row in told]
 
 
-def test_a_queue_killed_at_ten_moments_and_resumed_ends_in_the_same_weights_and_logs(capsys, monkeypatch):
-    """Between steps, while a checkpoint is being written, and while the weights or the table are."""
+def test_a_queue_killed_at_six_moments_and_resumed_ends_in_the_same_weights_and_logs(capsys, monkeypatch):
+    """Between steps, while a checkpoint is being written, and while the weights or the table are; at more in `make soak`."""
     assert main(["train", "--queue", "queue.toml"]) == 0
     Path("runs").rename("straight")
     original, replace, calls = training_run.Prepared.run, Path.replace, []
@@ -99,7 +99,7 @@ def test_a_queue_killed_at_ten_moments_and_resumed_ends_in_the_same_weights_and_
             raise Killed
         return replace(self, target)
 
-    for moment in range(10):
+    for moment in range(6):
         calls.clear()
         limit = 4 + moment % 4 if moment % 2 else 1 + moment // 2
         with monkeypatch.context() as patched, pytest.raises(Killed):
@@ -122,7 +122,7 @@ def test_stopped_in_good_order_a_queue_goes_on_where_it_was(capsys, monkeypatch)
     Path("runs").rename("straight")
     for _ in range(20):
         steps = iter(range(99))
-        monkeypatch.setattr(Stop, "__call__", lambda self, steps=steps: setattr(self, "stopped", next(steps) >= 7) or self.stopped)
+        monkeypatch.setattr(Stop, "__call__", lambda self, steps=steps: setattr(self, "stopped", next(steps) >= 10) or self.stopped)
         assert main(["train", "--queue", "queue.toml"]) == 0
         states = [line.split("|")[2].strip() for line in Path("runs/runs.md").read_text().splitlines()[2:]]
         if states == ["finished", "finished"]:

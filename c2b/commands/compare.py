@@ -50,7 +50,7 @@ def compare(
     method
         Method; tile+consistent is tile followed by the noise-weighted data step.
     seed
-        Of the noise.
+        Seed of the noise.
     protocol
         Score as for c2b score --protocol; to codedblurred belongs --resize 1200x720. With cacti an SCI scene is taken by a coded pixel
         under its own mask, unless others are named.

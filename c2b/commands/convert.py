@@ -44,7 +44,7 @@ def convert(
     said
         What the file of a capture does not say: see the options below.
     swap_buckets
-        Of bucket PNG pairs: bucket1 collects while the code is 0.
+        Order of bucket PNG pairs: bucket1 collects while the code is 0.
     exposure
         For .dng: which exposure.
     bucket
@@ -52,7 +52,7 @@ def convert(
     orig
         For .mat: the true frames, a video; default: those of the source.
     camera
-        Of .bmp mask stacks: t6 or t7.
+        Camera of .bmp mask stacks: t6 or t7.
     part
         Which part of a video, and as what: see the options below.
     """

@@ -35,7 +35,7 @@ def info(file: str, /, *, said: MeasurementOptions = NOTHING, linearize: str | N
     json
         Print JSON.
     linearize
-        Of a video, how its stored values come from light: none, srgb, gamma:exponent=2.2. Default: what the file says, else none.
+        Response of a video: how light becomes stored values: none, srgb, gamma:exponent=2.2. Default: as the file says, else none.
     """
     from json import dumps
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 def list(what: str = "", /, *, json: bool = False) -> None:
-    """What is known by name: codes, sensors, presets, readouts, methods, weights, scenes, formats; or what the settings of one mean.
+    """List what has a name, or what the settings of one mean.
+
+    The tables: codes, sensors, presets, readouts, responses, methods, priors, weights, scenes, formats.
 
     Parameters
     ----------

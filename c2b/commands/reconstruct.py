@@ -83,8 +83,7 @@ def reconstruct(
     for line in solver.remarks(taken):
         print(line)
     for name, path in further:
-        values = getattr(solver, name)(taken)
-        further_maps.write(values, name, path, label)
+        further_maps.write(values := getattr(solver, name)(taken), name, path, label)
         print(f"{path}: {name} {'x'.join(map(str, values.shape))}")
 
 

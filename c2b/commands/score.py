@@ -46,7 +46,7 @@ def score(
         codedblurred: as the pair paper (luma, 1200x720 Lanczos, SSIM at ranges 1 and 2). cacti: as the SCI benchmark (mean over frames,
         not clipped); says under which mask the measurement was taken.
     psnr
-        Of the whole volume, or mean over frames.
+        PSNR of the whole volume, or mean over frames.
     window
         SSIM window: Gaussian 11x11, or uniform 7x7.
     data_range

@@ -38,7 +38,7 @@ def simulate(
     readout
         ideal, electrons:white=100,read_noise=12,... or that of another preset, in place of the sensor's own.
     seed
-        Of the noise. The same seed gives the same bits.
+        Seed of the noise. The same seed gives the same bits.
     levels
         What the stored values mean: see the options below.
     part

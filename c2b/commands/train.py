@@ -64,7 +64,7 @@ def train(
     preset
         A bundle of training settings that the method names, such as quick.
     seed
-        Of everything random. The same seed gives the same weights.
+        Seed of everything random. The same seed gives the same weights.
     channels
         luma, or rgb: of recordings and photographs in colour each plane is a clip of its own.
     linearize

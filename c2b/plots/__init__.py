@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FIGURE_SUFFIXES = ".png", ".svg", ".pdf"
 
-#: Of a file that shows a video as it moves.
+#: Suffixes of files that show a video as it moves.
 MOVING_SUFFIXES = (".gif",)
 
 
