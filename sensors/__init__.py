@@ -6,9 +6,11 @@ The files in the order the light travels::
     conventional.py coded_pixel.py two_bucket.py flutter_shutter.py rolling_shutter.py      the sensors: which bucket collects when
     colour_filter.py        one colour per pixel, and the phases of the mosaic
     temporal_response.py    lag between sub-exposures, and rows that are late
-    exposure.py             light to charge, and its adjoint (numba)
-    exposure_torch.py       the same as tensors: batched, differentiable in video and shares
-    bucket_gram.py          A A^T between the buckets of a pixel, and its inverse
+    code_response.py        the affine map from a code to the shares of a sensor
+    exposure.py             one exposure: light to charge, its adjoint, its inverses
+    exposure_torch.py       the same verbs for tensors, differentiable in video and code
+    bucket_share.py         the loops of both directions (numba)
+    timeline.py             exposures in a row: which frames each one sees
     noise_field.py fixed_pattern.py readout.py                           charge to electrons to DN
     hot_pixels.py           samples that tell of their pixel and not of the scene
     capture.py              Capture: what was read out, and the sensor that took it

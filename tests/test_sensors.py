@@ -15,9 +15,9 @@ import c2b
 import sensors
 from c2b import codes
 from sensors import kernel, preset
+from sensors.exposure import symmetric_inverse
 from sensors.readout import Readout
 from sensors.refusal import Refusal
-from sensors.sensor import symmetric_inverse
 from sensors.timing import Timing
 from sensors.two_bucket import TwoBucket
 
@@ -66,7 +66,7 @@ every_sensor_and_code = pytest.mark.parametrize(("kind", "code"), list(pairs()))
 def shares_on(sensor, shape=(H, W)):
     """A = M S written out for every pixel, (B, T, H, W), in float64: the formula, and slow."""
     rows, columns = (np.arange(size) + start for size, start in zip(shape, sensor.origin, strict=True))
-    share, mixing = sensor.exposure.astype(np.float64), sensor.mixing
+    share, mixing = sensor.shares.astype(np.float64), sensor.mixing
     share = share[:, :, (rows % share.shape[2])[:, None], columns % share.shape[3]]
     mixing = mixing[:, :, (rows % mixing.shape[2])[:, None], columns % mixing.shape[3]]
     return np.einsum("bcij,ctij->btij", mixing, share)
@@ -96,7 +96,7 @@ def test_charge_is_the_formula(kind, code, dtype):
     x = light(sensor.frames, dtype=dtype)
     expected = np.einsum("btij,tij->bij", shares_on(sensor), x.astype(np.float64))
     charge = sensor.expose(x)
-    whole = np.dtype(dtype).kind == "u" and sensor.exposure.dtype == np.uint8 and not sensor._mixes
+    whole = np.dtype(dtype).kind == "u" and sensor.shares.dtype == np.uint8 and not sensor.exposure._mixes
     if whole:
         assert charge.dtype.kind == "u" and np.array_equal(charge, expected)
     else:
@@ -583,7 +583,7 @@ def test_a_sensor_that_is_no_longer_needed_gives_its_memory_back_at_once():
     sensor = sensors.make("two-bucket", np.ones((2, 4, 4)))
     sensor.capture(np.full((2, 8, 8), 0.5, np.float32), seed=0)
     sensor.pseudo_inverse(sensor.expose(np.ones((2, 8, 8), np.float32)))
-    kept = weakref.ref(sensor._shares)
+    kept = weakref.ref(sensor.exposure._kernels)
     gc.disable()
     try:
         del sensor
