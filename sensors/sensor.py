@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from sensors import colour_filter, identity
 from sensors.code_response import CodeResponse
 from sensors.exposure import LARGEST_TILE, Exposure, exposable, measured, stacked
+from sensors.hot_pixels import left_out
 from sensors.readout import Readout
 from sensors.refusal import Refusal
 from sensors.temporal_response import checked_lag, delayed_rows, lagged
@@ -346,6 +347,18 @@ class Sensor(ABC):
             return sensor._read_out(video, white, seed, number, 0)
         planes = [sensor._read_out(np.ascontiguousarray(video[..., c]), white, seed, number, c) for c in range(3)]
         return np.stack(planes, axis=-1)
+
+    def hot_samples(self, shape: tuple[int, ...], lane: int = 0) -> NDArray[np.bool_] | None:
+        """The samples (B, H, W) of a frame (H, W) that tell more of their hot pixel than of the scene; None if there are none."""
+        return left_out(
+            self.readout,
+            (self.buckets, shape[0], shape[1]),
+            duration=self.duration,
+            known=self.hot,
+            origin=self.origin,
+            lattice=self.lattice,
+            lane=lane,
+        )
 
     def exposures_in(self, frames: int) -> int:
         """How many whole exposures a video of so many frames gives."""
