@@ -87,12 +87,13 @@ def exposures(
     """
     as_stored, white = _light_of(video)
     response = make_response(video.response)
-    for number in range(sensor.exposures_in(len(video))) if numbers is None else numbers:
-        start = number * sensor.period
-        stored = video[start : start + sensor.frames]
+    row = sensor.timeline(sensor.exposures_in(len(video)))
+    for number in range(row.exposures) if numbers is None else numbers:
+        window = row.window(number)
+        stored = video[window]
         light = linearise(stored, response, black=video.black, white=video.white)
-        image = sensor.take(stored if as_stored else light, seed=seed, exposure=number, white=white)
-        record = sensor.record(1, white=white, seed=seed, first=number, start=start)
+        image = sensor.take(stored if as_stored else light, seed=seed, number=number, white=white)
+        record = sensor.record(1, white=white, seed=seed, first=number, start=window.start)
         yield Capture(image[None], sensor.from_exposure(number), record), light
 
 
@@ -111,15 +112,22 @@ class Reconstruction(Recording):
     format = "reconstruction"
 
     def __init__(self, capture: Capture, method: Reconstructor, name: str = "", path: Path = Path("reconstruction")) -> None:
+        sensor = capture.sensor
+        if not len(capture):
+            raise Refusal("the capture holds no exposure")
+        if reason := method.refusal(sensor.at(0)):
+            raise Refusal(reason)
         self._capture, self._method = capture, method
-        self._latest: tuple[int, NDArray] | None = None if capture.sensor.local else (0, self._together())
-        self._frames_each = self._exposure(0).shape[0]
+        self._row = sensor.timeline(len(capture))
+        self._latest: tuple[int, NDArray] | None = None
+        self._frames_each = method.frames(sensor) if sensor.local else len(self._row)
         self.path = path
-        self.shape = ((len(capture) if capture.sensor.local else 1) * self._frames_each, *self._exposure(0).shape[1:])
+        self.colour = "mono" if sensor.colour == "mono" else "rgb"
+        count = len(capture) * self._frames_each if sensor.local else len(self._row)
+        self.shape = (count, *capture.images.shape[2:4], *([3] if self.colour == "rgb" else []))
         self.dtype = np.dtype(np.float32)
         self.white = 1.0
         self.rate = capture.record.get("rate")
-        self.colour = "rgb" if len(self.shape) == 4 else "mono"
         kept = (
             "frame_index",
             "source_white",
@@ -138,20 +146,19 @@ class Reconstruction(Recording):
             "mask_registration",
         )
         self.record = {"method": name, **{key: capture.record[key] for key in kept if key in capture.record}}
-        if not capture.sensor.local and "frame_index" in self.record:
-            self.record["frame_index"] = [self._once(np.asarray(self.record["frame_index"])).tolist()]
+        if not sensor.local and "frame_index" in self.record:
+            self.record["frame_index"] = [self._row.once(np.asarray(self.record["frame_index"])).tolist()]
 
     def _exposure(self, number: int) -> NDArray:
         if self._latest is None or self._latest[0] != number:
-            self._latest = number, self._method.reconstruct(self._capture[number : number + 1])[0]
+            self._latest = number, self._solved(number)
         return self._latest[1]
 
-    def _together(self) -> NDArray:
-        return self._once(self._method.reconstruct(self._capture))
-
-    def _once(self, shared: NDArray) -> NDArray:
-        """What exposures (N, T, ...) that share frames show, each frame once: of all but the last the frames before the next begins."""
-        return np.concatenate([*shared[:-1, : self._capture.sensor.period], shared[-1]])
+    def _solved(self, number: int) -> NDArray:
+        """The video of one exposure; of all of them, each frame once, where they share frames."""
+        if self._capture.sensor.local:
+            return self._method.reconstruct(self._capture[number : number + 1])[0]
+        return self._row.once(self._method.reconstruct(self._capture))
 
     def _read(self, frames: range) -> NDArray:
         return np.stack([self._exposure(t // self._frames_each)[t % self._frames_each] for t in frames])
@@ -164,16 +171,15 @@ def _light_of(video: Recording) -> tuple[bool, float]:
 
 
 def _one_exposure(video: Recording, sensor: Sensor, number: int, seed: int, white: float, as_stored: bool) -> NDArray:
-    start = number * sensor.period
-    stop = start + sensor.frames
-    frames = video[start:stop] if as_stored else video.irradiance(start, stop)
-    return sensor.take(frames, seed=seed, exposure=number, white=white)
+    window = sensor.timeline(number + 1).window(number)
+    frames = video[window] if as_stored else video.irradiance(window.start, window.stop)
+    return sensor.take(frames, seed=seed, number=number, white=white)
 
 
 def _source(video: Recording, count: int, sensor: Sensor) -> dict[str, Any]:
     """Where the frames came from; frame numbers are those of the file."""
     index = video.frame_index
-    seen = [[index[n * sensor.period + t] for t in range(sensor.frames)] for n in range(count)]
+    seen = [[index[t] for t in window] for window in sensor.timeline(count).seen().tolist()]
     crop = list(video.crop)
     resized = [video.height, video.width] != [round(crop[2]), round(crop[3])]
     facts: dict[str, Any] = {"frame_index": seen, "crop": crop, "response": video.response, "source": video.source}

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from recon.reconstructor import Reconstructor, needs_local
-from sensors.bucket_gram import symmetric_inverse
 from sensors.capture import Capture
-from sensors.exposure import combine
+from sensors.exposure import periodic
 from sensors.sensor import Sensor
 
 #: The error variance P is measured over windows of so many pixels: small enough to tell moving from static regions.
@@ -86,34 +85,15 @@ def data_step(video: NDArray, capture: Capture, error_variance: NDArray | float 
     error_variance : float or ndarray, (H, W) or (T, H, W), optional
         P, the variance of the error of the estimate; measured from the residual if not given.
     """
-    sensor, charge = capture.sensor, capture.charge[0]
-    residual = charge - sensor.expose(video)
-    variance = capture.variance[0]
-    if sensor.readout.ideal and error_variance is None:
-        return (video + sensor.pseudo_inverse(residual)).astype(np.float32, copy=False)
+    exposure, charge, variance = capture.sensor.exposure, capture.charge[0], capture.variance[0]
     if error_variance is None:
-        gram = _on_pixels(sensor.gram(), sensor.origin, charge.shape[1:])
-        error_variance = _measured_error(residual, variance, gram)
+        if capture.sensor.readout.ideal:
+            return exposure.data_step(video, charge).astype(np.float32, copy=False)
+        gram = periodic(exposure.gram(), exposure.origin, charge.shape[1:])
+        error_variance = _measured_error(charge - exposure.expose(video), variance, gram)
     spread = np.asarray(error_variance, np.float32)
-    step = sensor.adjoint(combine(residual, residual_precision(sensor, variance, spread), (0, 0)))
-    return (video + spread * step).astype(np.float32, copy=False)
-
-
-def residual_precision(sensor: Sensor, variance: NDArray, spread: NDArray) -> NDArray[np.float64]:
-    """(A P A^T + Sigma)^+ between the buckets of each pixel of a frame, (B, B, H, W).
-
-    Parameters
-    ----------
-    variance : ndarray, (B, H, W)
-        The diagonal of Sigma. A sample of infinite variance is left out: its row and column are zero.
-    spread : ndarray, (), (H, W) or (T, H, W)
-        P.
-    """
-    gram = sensor.gram(np.ascontiguousarray(spread)) if spread.ndim == 3 else sensor.gram()
-    if spread.ndim < 3:
-        gram = _on_pixels(gram, sensor.origin, variance.shape[1:]) * spread
-    seen = np.isfinite(variance)
-    return symmetric_inverse(gram * (seen[:, None] & seen), _diagonal(np.where(seen, variance, 0).astype(np.float64)))
+    spread = spread[None] if spread.ndim == 2 else spread
+    return exposure.data_step(video, charge, variance, spread).astype(np.float32, copy=False)
 
 
 def _measured_error(residual: NDArray, variance: NDArray, gram: NDArray) -> NDArray[np.float32]:
@@ -125,15 +105,3 @@ def _measured_error(residual: NDArray, variance: NDArray, gram: NDArray) -> NDAr
     )
     scale = sum(uniform_filter(w * gram[b, b], WINDOW) for b, w in enumerate(weight))
     return (np.maximum(excess, 0) / np.maximum(scale, 1e-12)).astype(np.float32)
-
-
-def _on_pixels(field: NDArray, origin: tuple[int, int], shape: tuple[int, ...]) -> NDArray:
-    """A periodic field (..., p, q) on the pixels of a frame."""
-    rows = (np.arange(shape[0]) + origin[0]) % field.shape[-2]
-    columns = (np.arange(shape[1]) + origin[1]) % field.shape[-1]
-    return field[..., rows[:, None], columns]
-
-
-def _diagonal(variance: NDArray) -> NDArray:
-    """(B, H, W) to diagonal matrices (H, W, B, B)."""
-    return np.moveaxis(variance, 0, -1)[..., None] * np.eye(len(variance))

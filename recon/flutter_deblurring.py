@@ -32,7 +32,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from recon.reconstructor import Reconstructor, needs_local
-from recon.tile_solve import shares_on_pixels
 from sensors.capture import Capture
 from sensors.kernel import FLAGS, rows
 from sensors.refusal import Refusal
@@ -94,7 +93,7 @@ class FlutterDeblurring(Reconstructor):
         sensor, charge, variance = capture.sensor, capture.charge[0], capture.variance[0]
         height, width = charge.shape[1:]
         quarter, oblique = self._turns
-        shares = shares_on_pixels(sensor, (1, 1) if _uniform(sensor) else (height, width))
+        shares = sensor.exposure.on_pixels(*((1, 1) if _uniform(sensor) else (height, width)))
         alpha = np.rot90(self._alpha((height, width)), quarter)
         turned = [np.rot90(field, quarter, (-2, -1)) for field in (charge, variance, shares)]
         charge, variance, shares = turned
@@ -133,7 +132,7 @@ class FlutterDeblurring(Reconstructor):
     def _noise_gains(self, sensor: Sensor) -> tuple[float, float]:
         overlap = _overlap(sensor.frames, self._pixels(sensor))
         columns = 1 if _uniform(sensor) else OBJECT
-        shares = shares_on_pixels(sensor, (1, columns))[:, :, 0]
+        shares = sensor.exposure.on_pixels(1, columns)[:, :, 0]
         blur = np.einsum("btj,tk->bkj", shares, overlap)
         return _noise_gain(blur), _noise_gain(overlap.sum(0)[None, :, None])
 
@@ -187,7 +186,7 @@ class FlutterDeblurring(Reconstructor):
 
 def _uniform(sensor: Sensor) -> bool:
     """Whether all pixels follow one code and respond alike."""
-    return sensor.mixing.shape[2:] == (1, 1) and bool((sensor.exposure == sensor.exposure[..., :1, :1]).all())
+    return sensor.mixing.shape[2:] == (1, 1) and bool((sensor.shares == sensor.shares[..., :1, :1]).all())
 
 
 def _overlap(frames: int, length: float) -> NDArray[np.float64]:

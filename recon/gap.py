@@ -35,14 +35,13 @@ from numpy.typing import NDArray
 
 import recon
 from recon import priors
-from recon.consistency import data_step, residual_precision
+from recon.consistency import data_step
 from recon.priors.denoiser import Denoiser
 from recon.priors.total_variation import GRADIENT, TotalVariation
 from recon.pseudo_inverse import PseudoInverse
 from recon.reconstructor import Reconstructor, needs_local
-from recon.tile_solve import LARGEST_TILE
+from sensors.bucket_share import combine
 from sensors.capture import Capture
-from sensors.exposure import combine
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
@@ -117,15 +116,15 @@ class PlugAndPlay(Reconstructor):
 
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
-        sensor, charge, spread = capture.sensor, capture.charge[0], np.float32(self.sigma**2)
+        exposure, charge, spread = capture.sensor.exposure, capture.charge[0], np.float32(self.sigma**2)
         variance = capture.variance[0] + self.damping * spread
-        gain = (residual_precision(sensor, variance, np.asarray(spread)) * spread).astype(np.float32)
+        gain = (exposure.residual_precision(variance, spread) * spread).astype(np.float32)
         prior, start = self._made(capture.sensor.readout.ideal)
         x = z = _estimate(start, capture)
         for _ in range(self.rounds):
             guided = prior.guided_by(x)
             for _ in range(self.iterations):
-                v = sensor.adjoint(combine(charge - sensor.expose(z), gain, (0, 0)))
+                v = exposure.adjoint(combine(charge - exposure.expose(z), gain, (0, 0)))
                 v += x
                 before, x = x, guided(v, self.sigma)
                 z = 2 * x - v if self.accelerated else x
@@ -197,7 +196,7 @@ class GapTV(Reconstructor):
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
         gradient = GRADIENT + GRADIENT_PER_NOISE * _noise(capture) if self.gradient is None else self.gradient
-        noisy, tiled = not capture.sensor.readout.ideal, max(capture.sensor.tile) <= LARGEST_TILE
+        noisy, tiled = not capture.sensor.readout.ideal, not capture.sensor.masked
         return self._turns(gradient, noisy, tiled).solve(capture)
 
     def _turns(self, gradient: float, noisy: bool, tiled: bool = True) -> PlugAndPlay:

@@ -204,7 +204,7 @@ def _within_patches(variance: NDArray[np.float32], sides: tuple[int, ...]) -> tu
 
 def _phases(sensor: Sensor, tops: NDArray, lefts: NDArray) -> NDArray[np.intp]:
     """The number of the pixel of the tile at which each patch begins, (n,)."""
-    (p, q), (row, column) = sensor.exposure.shape[2:], sensor.origin
+    (p, q), (row, column) = sensor.shares.shape[2:], sensor.origin
     return (tops + row) % p * q + (lefts + column) % q
 
 
@@ -230,7 +230,7 @@ def _grouped(index: NDArray[np.intp], phase: NDArray[np.intp], level: NDArray) -
 
 def _hashable(sensor: Sensor, ratio: NDArray) -> tuple[bytes, tuple[int, ...]]:
     """What each pixel of the tile collects of each frame, in units of the noise, (B, T, p, q)."""
-    shares = np.einsum("bc,ctij->btij", sensor.mixing[: len(ratio), :, 0, 0], sensor.exposure) / ratio[:, None, None, None]
+    shares = sensor.exposure.on_tile[: len(ratio)] / ratio[:, None, None, None]
     return shares.tobytes(), shares.shape
 
 

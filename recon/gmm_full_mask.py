@@ -30,7 +30,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon.gaussian_mixture import GaussianMixture
-from sensors.bucket_gram import window
 from sensors.kernel import FLAGS
 from sensors.sensor import Sensor
 
@@ -85,8 +84,8 @@ class PatchSolver:
     @classmethod
     def of(cls, mixture: GaussianMixture, sensor: Sensor, charge: NDArray, seen: NDArray, prune: float) -> PatchSolver:
         """For the first buckets of a sensor, as many as ``charge`` has; ``prune`` as in `gmm_wiener.PhaseFilter.under`."""
-        mixing = window(sensor.mixing, sensor.origin, charge.shape[1:])[: len(charge)]
-        share, mixing = (np.ascontiguousarray(array, np.float32) for array in (sensor.exposure, mixing))
+        parts = sensor.shares, sensor.exposure.mixing_on(*charge.shape[1:])[: len(charge)]
+        share, mixing = (np.ascontiguousarray(part, np.float32) for part in parts)
         least = np.float32(np.log(prune) if prune else -np.inf)
         return cls(_prepared(mixture, len(charge)), charge, seen, share, mixing, sensor.origin, least)
 

@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve1d, map_coordinates
 from scipy.special import ive
 
-from recon.tikhonov import Tikhonov, expose_timeline
+from recon.tikhonov import Tikhonov
 from sensors.capture import Capture
 from sensors.colour_filter import PATTERNS
 from sensors.refusal import Refusal
@@ -355,7 +355,7 @@ class _Middle:
         low, high = max(p[name] - parameter.step, parameter.lowest), p[name] + parameter.step
         ends = [*zip(self._sensors(p | {name: low}), self._sensors(p | {name: high}), strict=True)]
         width = np.float32(high - low)
-        return [(expose_timeline(x, b) - expose_timeline(x, a)) / width for x, (a, b) in zip(videos, cycle(ends))]
+        return [(b.expose_timeline(x) - a.expose_timeline(x)) / width for x, (a, b) in zip(videos, cycle(ends))]
 
     def _sensors(self, p: Position, elsewhere: _Elsewhere | None = None) -> list[Sensor]:
         """Sensors of each of the data, under the mask at p."""
@@ -369,7 +369,7 @@ class _Middle:
     def _explain(self, y: NDArray, variance: NDArray, sensor: Sensor) -> tuple[NDArray, NDArray]:
         """C^-1 y and x = K y."""
         x = self._tikhonov.smoothest(sensor, y, variance)
-        return (y - expose_timeline(x, sensor)) / variance, x
+        return (y - sensor.expose_timeline(x)) / variance, x
 
 
 def _coarse_shift(middle: _Middle, p: Position, reach: int) -> Position:

@@ -38,6 +38,10 @@ class Reconstructor(ABC):
         """Why this method cannot serve the sensor; empty if it can."""
         return ""
 
+    def frames(self, sensor: Sensor) -> int:
+        """K, how many frames it makes of one exposure; those that the sensor saw unless the method says otherwise."""
+        return sensor.frames
+
     def learns_any_length(self, sensor: Sensor) -> bool:
         """Whether what it learns from exposures of that sensor serves those of another number of frames."""
         return False

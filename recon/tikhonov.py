@@ -4,7 +4,7 @@
 symbol  meaning                                                                         shape
 ======  ==============================================================================  ====================
 x       the frames; those of all exposures in a row where exposures share frames        (T, H, W)
-A       exposure, `Sensor.expose`                                                       to (N, B, H, W)
+A       exposure, `Sensor.expose_timeline`                                              to (N, B, H, W)
 Sigma   variance of the charge y; infinite where saturated, so that 1 / Sigma is zero   (N, B, H, W)
 L       l_xy Dx^T Dx + l_xy Dy^T Dy + l_t Dt^T Dt, differences between neighbours       T x T, H x H, W x W
 c       the diagonal of L inside the video, 4 l_xy + 2 l_t
@@ -79,7 +79,8 @@ class Tikhonov(Reconstructor):
         sensor = capture.sensor
         if sensor.local or not len(capture):
             return super().reconstruct(capture)
-        solved = [windows(self._timeline(plane), plane.sensor) for plane in capture.planes()]
+        row = sensor.timeline(len(capture))
+        solved = [row.windows(self._timeline(plane)) for plane in capture.planes()]
         return np.stack([in_colour([plane[n] for plane in solved], sensor) for n in range(len(capture))])
 
     def solve(self, capture: Capture) -> NDArray[np.float32]:
@@ -103,19 +104,19 @@ class Tikhonov(Reconstructor):
         variance = variance + np.float32(ROUNDING)
         precision = 1 / variance
         c = np.float32(4 * self.spatial + 2 * self.temporal)
-        gram = expose_timeline(expose_timeline_adjoint(np.ones_like(charge), sensor), sensor)
+        gram = sensor.expose_timeline(sensor.expose_timeline_adjoint(np.ones_like(charge)))
         woodbury = 1 / (gram * (1 + FLOAT32) + c * variance)
-        start = expose_timeline_adjoint(woodbury * charge, sensor)  # the preconditioner, applied to A^T Sigma^-1 y
+        start = sensor.expose_timeline_adjoint(woodbury * charge)  # the preconditioner, applied to A^T Sigma^-1 y
 
         def normal(x: NDArray) -> NDArray:
-            return expose_timeline_adjoint(precision * expose_timeline(x, sensor), sensor) + self._roughness(x)
+            return sensor.expose_timeline_adjoint(precision * sensor.expose_timeline(x)) + self._roughness(x)
 
         def precondition(r: NDArray) -> NDArray:
-            return (r - expose_timeline_adjoint(woodbury * expose_timeline(r, sensor), sensor)) / c
+            return (r - sensor.expose_timeline_adjoint(woodbury * sensor.expose_timeline(r))) / c
 
         return conjugate_gradients(
             normal,
-            expose_timeline_adjoint(precision * charge, sensor),
+            sensor.expose_timeline_adjoint(precision * charge),
             start,
             precondition=precondition,
             tolerance=self.tolerance,
@@ -130,30 +131,6 @@ class Tikhonov(Reconstructor):
         out = np.empty_like(x)
         rows(_laplacian, x.shape[1], x, np.float32(self.spatial), np.float32(self.temporal), out, work=x.size)
         return out
-
-
-def windows(timeline: NDArray, sensor: Sensor) -> NDArray:
-    """What each exposure sees of the frames of all of them in a row, (N, T, H, W)."""
-    count = sensor.exposures_in(len(timeline))
-    if count == 1:
-        return timeline[None]
-    return np.stack([timeline[n * sensor.period : n * sensor.period + sensor.frames] for n in range(count)])
-
-
-def expose_timeline(timeline: NDArray, sensor: Sensor) -> NDArray:
-    """Charge (N, B, H, W) of all exposures. The adjoint is `expose_timeline_adjoint`."""
-    return sensor.expose(windows(timeline, sensor))
-
-
-def expose_timeline_adjoint(charge: NDArray, sensor: Sensor) -> NDArray:
-    """A^T of charge (N, B, H, W), added up where exposures share frames. The adjoint of `expose_timeline`."""
-    seen = sensor.adjoint(charge)
-    if len(seen) == 1:
-        return seen[0]
-    timeline = np.zeros(((len(seen) - 1) * sensor.period + sensor.frames, *seen.shape[2:]), seen.dtype)
-    for n, window in enumerate(seen):
-        timeline[n * sensor.period : n * sensor.period + sensor.frames] += window
-    return timeline
 
 
 @numba.njit(**FLAGS)

@@ -60,9 +60,8 @@ def tile_matrix(
     ``noise`` is the variance of each, relative to that of the scene within a tile.
     """
     p, q = sensor.tile
-    shares = np.roll(sensor.exposure.astype(np.float64), (-origin[0], -origin[1]), (-2, -1))
+    shares = turned(sensor.exposure.on_tile[:buckets], *origin)
     shares = np.broadcast_to(shares, (*shares.shape[:2], p, q))
-    shares = np.einsum("bc,ctij->btij", sensor.mixing[:, :, 0, 0], shares)[:buckets]
     A = shares.transpose(0, 2, 3, 1).reshape(-1, sensor.frames)
     n = A.sum(1)
     open_rows = n > NEVER_OPEN

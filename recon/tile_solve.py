@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from recon.reconstructor import Reconstructor, apply_to_exposures, needs_local
 from recon.tile_matrix import NEVER_OPEN, centroids_of, ridge_under, solve_periodic, tile_matrix, turned
 from recon.upsampling import tile_starts, upsample
-from sensors.bucket_gram import window
 from sensors.capture import Capture
 from sensors.kernel import FLAGS, rows
 from sensors.refusal import Refusal
@@ -32,8 +31,7 @@ LEAST_TEXTURE = 1e-4
 #: Ridge of a system per tile where none is given: with a random mask some tiles are always singular.
 RIDGE_PER_TILE = 0.1
 
-#: Periodic tiles up to this side are solved by one matrix; larger ones count as full-resolution masks.
-LARGEST_TILE = 32
+
 
 
 class TileSolve(Reconstructor):
@@ -118,7 +116,7 @@ class TileSolve(Reconstructor):
         self, sensor: Sensor, charge: NDArray, variance: NDArray | None, tile: tuple[int, int]
     ) -> tuple[NDArray[np.float32], tuple[int, int], NDArray, NDArray]:
         used = self._used(sensor)
-        shares = shares_on_pixels(sensor, charge.shape[1:])[:used]
+        shares = sensor.exposure.on_pixels(*charge.shape[1:])[:used]
         count = shares.sum(1)
         noise: NDArray | float = 0.0
         if variance is not None:
@@ -135,7 +133,7 @@ class TileSolve(Reconstructor):
         return low, tile, centre, centre
 
     def _periodic(self, sensor: Sensor) -> bool:
-        return max(sensor.tile) <= LARGEST_TILE and sensor.mixing.shape[2:] == (1, 1) and not sensor.late_rows
+        return sensor.at(0).exposure.repeats
 
     def _used(self, sensor: Sensor) -> int:
         return sensor.buckets if self.buckets == "both" else 1
@@ -171,22 +169,9 @@ def solve_each_tile(
     return low
 
 
-def shares_on_pixels(sensor: Sensor, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """A = M S of every pixel, (B, T, H, W)."""
-    (height, width), (row, column) = shape, sensor.origin
-    shares = sensor.exposure[..., (np.arange(height) + row) % sensor.exposure.shape[-2], :]
-    shares = shares[..., (np.arange(width) + column) % shares.shape[-1]].astype(np.float32)
-    mixing = sensor.mixing.astype(np.float32)
-    if mixing.shape[2:] != (1, 1):
-        mixing = window(mixing, (row, column), shape)
-    if np.array_equal(mixing[..., 0, 0], np.eye(len(mixing))) and mixing.shape[2:] == (1, 1):
-        return shares
-    return np.einsum("bchw,cthw->bthw", np.broadcast_to(mixing, (*mixing.shape[:2], height, width)), shares)
-
-
 def _texture(sensor: Sensor, charge: NDArray, variance: NDArray, tile: tuple[int, int]) -> float:
     """Variance of the scene within a tile, by which the model is wrong without any noise: measured in the least noisy bucket."""
-    count = sensor.expose(np.ones((sensor.frames, *charge.shape[1:]), np.float32))[: len(charge)]
+    count = sensor.exposure.counts(*charge.shape[1:])[: len(charge)]
     opened = count > NEVER_OPEN
     per_frame = np.divide(1, count, out=np.zeros_like(count), where=opened)
     noise = [_typical(v) * float((f**2).sum() / max(o.sum(), 1)) for v, f, o in zip(variance, per_frame, opened, strict=True)]

@@ -6,9 +6,11 @@ The files in the order the light travels::
     conventional.py coded_pixel.py two_bucket.py flutter_shutter.py rolling_shutter.py      the sensors: which bucket collects when
     colour_filter.py        one colour per pixel, and the phases of the mosaic
     temporal_response.py    lag between sub-exposures, and rows that are late
-    exposure.py             light to charge, and its adjoint (numba)
-    exposure_torch.py       the same as tensors: batched, differentiable in video and shares
-    bucket_gram.py          A A^T between the buckets of a pixel, and its inverse
+    code_response.py        the affine map from a code to the shares of a sensor
+    exposure.py             one exposure: light to charge, its adjoint, its inverses
+    exposure_torch.py       the same verbs for tensors, differentiable in video and code
+    bucket_share.py         the loops of both directions (numba)
+    timeline.py             exposures in a row: which frames each one sees
     noise_field.py fixed_pattern.py readout.py                           charge to electrons to DN
     hot_pixels.py           samples that tell of their pixel and not of the scene
     capture.py              Capture: what was read out, and the sensor that took it
@@ -19,6 +21,7 @@ The files in the order the light travels::
     preset.py presets/      sensors with names, from data files
     response.py             light to stored values, and back
     timing.py               when the sub-exposures happen
+    sensor_check.py         whether a sensor, perhaps your own, keeps the contract
     calibration/            darks, flats and strobes to the numbers of a sensor, each with its interval
     kernel.py               how numba kernels are compiled and threaded
     spec.py refusal.py      the grammar of names, and the one error of the user
@@ -33,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sensors.sensor import Sensor
+    from sensors.sensor_check import Finding
 
 SENSORS = {
     "two-bucket": "sensors.two_bucket:TwoBucket",
@@ -106,8 +110,30 @@ def make(spec: str, code: Any, **settings: Any) -> Sensor:
     return preset.make(name, words, code, **settings)
 
 
-def from_description(document: dict[str, Any], arrays: dict[str, Any]) -> Sensor:
+def check(sensor: Sensor, *, seed: int = 0) -> list[Finding]:
+    """Whether a sensor, such as one of your own, keeps the contract: ``sensors.check(MySensor(code))``.
+
+    Adjoint, formula, inverse, affinity in the code, no light that is made, and the round trip through its description.
+
+    Raises
+    ------
+    Refusal
+        If it does not; the line says in what, and by how much.
+    """
+    from sensors import sensor_check
+
+    return sensor_check.check(sensor, seed=seed)
+
+
+def from_description(document: dict[str, Any], arrays: dict[str, Any], kind: type[Sensor] | None = None) -> Sensor:
     """The sensor that `Sensor.description` described: the inverse, bit for bit.
+
+    Parameters
+    ----------
+    document, arrays
+        As described.
+    kind : type, optional
+        Class of the sensor, if it is one of your own that stands in no table.
 
     Raises
     ------
@@ -121,10 +147,10 @@ def from_description(document: dict[str, Any], arrays: dict[str, Any]) -> Sensor
 
     names = {target: name for name, target in SENSORS.items()}
     target = document.get("sensor", "")
-    if target not in names:
+    if kind is None and target not in names:
         raise Refusal(f"unknown sensor {target!r} in the description; known: {', '.join(names)}")
     try:
-        return find(SENSORS, "sensor", names[target])(
+        return (kind or find(SENSORS, "sensor", names[target]))(
             **{key: _tuples(value) for key, value in document["settings"].items()},
             **arrays,
             readout=Readout(**{key: _tuples(value) for key, value in document["readout"].items()}),

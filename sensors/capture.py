@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from math import lcm
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensors import colour_filter
-from sensors.hot_pixels import left_out, replaced
+from sensors.hot_pixels import replaced
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
@@ -74,26 +75,28 @@ class Capture:
         """What one white sub-exposure adds to an ideal image."""
         return float(self.record.get("white", 1.0)) if self.sensor.readout.ideal else 1.0
 
-    @property
+    @cached_property
     def charge(self) -> NDArray[np.float32]:
-        """M S x as measured, (N, B, H, W[, 3]), in white sub-exposures; hot samples as their neighbours say (`sensors.hot_pixels`)."""
+        """M S x as measured, (N, B, H, W[, 3]), in white sub-exposures; hot samples as their neighbours say (`sensors.hot_pixels`).
 
-        def measure(images: NDArray, lane: int) -> NDArray[np.float32]:
+        Computed once, like `variance`; copy it before you change it.
+        """
+        colours = 2 if self.sensor.colour in colour_filter.PATTERNS else 1
+        alike = lcm(self.sensor.tile[0], colours), lcm(self.sensor.tile[1], colours)
+
+        def measure(images: NDArray, hot: NDArray[np.bool_] | None) -> NDArray[np.float32]:
             charge = self.sensor.readout.charge(images, duration=self.sensor.duration)
-            hot = left_out(self.sensor, images.shape[2:], lane)
-            colours = 2 if self.sensor.colour in colour_filter.PATTERNS else 1
-            alike = lcm(self.sensor.tile[0], colours), lcm(self.sensor.tile[1], colours)
             return charge if hot is None else replaced(charge, hot, alike)
 
         return self._per_plane(measure) / np.float32(self.white)
 
-    @property
+    @cached_property
     def variance(self) -> NDArray[np.float32]:
         """Variance of `charge`, same shape and unit squared; zero for ideal readout, infinite where a sample is saturated or hot."""
 
-        def measure(images: NDArray, lane: int) -> NDArray[np.float32]:
+        def measure(images: NDArray, hot: NDArray[np.bool_] | None) -> NDArray[np.float32]:
             variance = self._without_hot(images)
-            if (hot := left_out(self.sensor, images.shape[2:], lane)) is not None:
+            if hot is not None:
                 variance[:, hot] = np.inf
             return variance
 
@@ -101,7 +104,7 @@ class Capture:
 
     @property
     def saturated(self) -> list[float]:
-        """The share of the samples of each bucket that is saturated and carries no weight, (B,)."""
+        """The part of the samples of each bucket that is saturated and carries no weight, (B,)."""
         lost = np.isinf(self._per_plane(lambda images, _: self._without_hot(images)))
         return [float(lost[:, b].mean()) for b in range(lost.shape[1])]
 
@@ -118,12 +121,21 @@ class Capture:
         mono = replace(self.sensor, colour="mono")
         return [Capture(self.images[..., c], mono, {**self.record, "lane": c}) for c in range(3)]
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
     def _without_hot(self, images: NDArray) -> NDArray[np.float32]:
         return self.sensor.readout.variance(images, duration=self.sensor.duration)
 
-    def _per_plane(self, measure: Callable[[NDArray, int], NDArray[np.float32]]) -> NDArray[np.float32]:
-        """``measure`` takes images (N, B, H, W) and which colour plane they are."""
+    def _per_plane(self, measure: Callable[[NDArray, NDArray[np.bool_] | None], NDArray[np.float32]]) -> NDArray[np.float32]:
+        """``measure`` takes images (N, B, H, W) of one colour plane and their hot samples."""
         images = np.asarray(self.images)
         if self.sensor.colour != "rgb":
-            return measure(images, self.record.get("lane", 0))
-        return np.stack([measure(images[..., c], c) for c in range(3)], axis=-1)
+            return measure(images, self._hot[0])
+        return np.stack([measure(images[..., c], self._hot[c]) for c in range(3)], axis=-1)
+
+    @cached_property
+    def _hot(self) -> list[NDArray[np.bool_] | None]:
+        """The hot samples (B, H, W) of each colour plane."""
+        lanes = range(3) if self.sensor.colour == "rgb" else [self.record.get("lane", 0)]
+        return [self.sensor.hot_samples(self.images.shape[2:4], lane) for lane in lanes]

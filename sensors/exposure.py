@@ -1,258 +1,311 @@
-"""Light to charge: the one forward model of the repository, and its adjoint.
+"""One exposure under one code: charge from light, and all that follows from a small matrix at each pixel.
 
 ======  ====================================================  ==================
 symbol  meaning                                               shape
 ======  ====================================================  ==================
-x       video, irradiance of each sub-exposure, 1 = white     (T, H, W)
-S       share of a sub-exposure that a bucket collects, 0..1  (B, T, p, q)
-y       charge, in white sub-exposures                        (B, H, W)
-G       a small matrix per pixel between buckets              (B, C, p, q)
+x       video, irradiance of each sub-exposure, 1 = white     (..., T, H, W)
+S       share of each sub-exposure that a collector collects  (C, T, p, q)
+M       what each bucket receives of each collector           (B, C, 1|H, 1|W)
+A       M S on the pixels of a frame                          (B, T, H, W)
+y       charge, in white sub-exposures                        (..., B, H, W)
+Sigma   variance of the charge                                (..., B, H, W)
+P       variance of the error of an estimate                  (..., 1|T, H, W)
 ======  ====================================================  ==================
 
-    y[b, i, j] = sum_t S[b, t, (i + i0) mod p, (j + j0) mod q] x[t, i, j]
+    y[b, i, j] = sum_t A[b, t, i, j] x[t, i, j]
 
-Nothing is normalised: a code that blocks light pays for it in noise. Integer video under a code of zeros and ones stays integer
-and exact. (i0, j0), the origin, is the chip address of pixel [0, 0].
+The collectors are the buckets and, with parasitic light, one more on which all light falls. S and A are periodic over the chip, S after
+a tile. Pixels do not mix, so A A^T is a B x B matrix per pixel and every inverse is closed.
+
+`sensors.exposure_torch` has the same verbs for tensors; the tests hold both equal. What a readout makes of the charge is not linear
+and no part of it: `sensors.readout`.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
-import numba
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from sensors.kernel import FLAGS, rows
+from sensors.bucket_share import BucketShare, combine, fitting
 from sensors.refusal import Refusal
 
+#: A code that comes round after at most so many pixels lies on a tile grid; a larger one is a full-resolution mask.
+LARGEST_TILE = 32
 
-class BucketShare:
-    """The shares S of a sensor, prepared for the kernels; forward and adjoint stand next to each other.
+#: An eigenvalue of A A^T below this part of the trace is taken as zero: the code cannot tell these buckets apart.
+RANK_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Exposure:
+    """One exposure of a sensor; `Sensor.exposure` makes it.
 
     Parameters
     ----------
-    share : ndarray, (B, T, p, q)
-        In [0, 1]. Zeros and ones, and a second bucket that takes what the first leaves, are recognised and run faster.
+    shares : ndarray, (C, T, p, q)
+        S; whole numbers stay whole under shares that are uint8.
+    mixing : ndarray, (B, C, 1|H, 1|W)
+        M; a map where it covers the chip.
+    tile : (int, int)
+        After which the code comes round.
+    origin : (int, int)
+        Chip address of pixel [0, 0].
+    rows : int
+        Height of the chip where S is no tile but covers all rows, each late in its own way; else 0.
     """
 
-    def __init__(self, share: NDArray) -> None:
-        self.share = share
-        binary = share.dtype == np.uint8
-        self._one_bucket = binary and len(share) == 1
-        self._complement = binary and len(share) == 2 and bool((share[0] + share[1] == 1).all())
-        self._for_width = lru_cache(maxsize=4)(partial(_expanded, share))  # holds the shares, not this: no cycle to be collected
+    shares: NDArray
+    mixing: NDArray[np.float64]
+    tile: tuple[int, int]
+    origin: tuple[int, int] = (0, 0)
+    rows: int = 0
 
-    def forward(self, video: NDArray, origin: tuple[int, int], out: NDArray | None = None) -> NDArray:
-        """Charge of one exposure. The adjoint is `adjoint`.
+    @property
+    def frames(self) -> int:
+        """T, the number of sub-exposures."""
+        return self.shares.shape[1]
+
+    @property
+    def buckets(self) -> int:
+        """B, the number of images."""
+        return len(self.mixing)
+
+    def on_pixels(self, height: int, width: int, dtype: DTypeLike = np.float32) -> NDArray:
+        """A on the pixels of a frame: (B, T, H, W)."""
+        shares = periodic(self.shares, self.origin, (height, width)).astype(dtype)
+        mixing = self.mixing_on(height, width).astype(dtype)
+        if not self._mixes:
+            return shares
+        return np.einsum("bchw,cthw->bthw", np.broadcast_to(mixing, (*mixing.shape[:2], height, width)), shares)
+
+    def expose(self, video: NDArray, out: NDArray | None = None) -> NDArray:
+        """Charge A x of video (..., T, H, W): (..., B, H, W). The adjoint is `adjoint`."""
+        video = exposable(video, self.frames)
+        if video.ndim == 3:
+            return self._expose(video, out)
+        charge = stacked(video.shape[:-3], lambda n: self._expose(video[n], None if out is None else out[n]))
+        return charge if out is None else out
+
+    def adjoint(self, charge: NDArray) -> NDArray:
+        """A^T y of charge (..., B, H, W): (..., T, H, W). The adjoint of `expose`."""
+        charge = measured(charge, self.buckets)
+        return stacked(charge.shape[:-3], lambda n: self._adjoint(charge[n]))
+
+    def counts(self, height: int, width: int) -> NDArray[np.float32]:
+        """How many frames each pixel collects, the row sums of A: (B, H, W)."""
+        return self.expose(np.ones((self.frames, height, width), np.float32))
+
+    def gram(self, weights: NDArray | None = None) -> NDArray:
+        """A diag(P) A^T between the buckets of each pixel.
+
+        Without weights, P = 1, it is periodic from the chip's pixel (0, 0): (B, B, p, q), or as large as the chip where M is a map.
+        With weights (..., T, H, W), such as the variance of an estimate, it is that of each pixel of the frame: (..., B, B, H, W).
+        """
+        if weights is None:
+            shares = self.shares.astype(np.float64)
+            return _mixed(np.einsum("btpq,ctpq->bcpq", shares, shares), self.mixing)
+        seen = np.asarray(weights)
+        return stacked(seen.shape[:-3], lambda n: self._weighted_gram(seen[n]))
+
+    def pseudo_inverse(self, charge: NDArray) -> NDArray:
+        """The video of least energy that explains the charge (..., B, H, W): A^T (A A^T)^+ y, (..., T, H, W)."""
+        charge = measured(charge, self.buckets)
+        return stacked(charge.shape[:-3], lambda n: self._adjoint(combine(charge[n], self._inverse_gram, self.origin)))
+
+    def residual_precision(self, variance: NDArray, error_variance: ArrayLike) -> NDArray[np.float64]:
+        """(A P A^T + Sigma)^+, which weighs what an estimate leaves unexplained: (..., B, B, H, W).
 
         Parameters
         ----------
-        video : ndarray, (T, H, W)
-            uint8 or uint16 in its own unit, or float32 or float64 irradiance.
-        out : ndarray, (B, H, W), optional
-            Written and returned; fresh memory costs more than the sum itself.
-
-        Returns
-        -------
-        ndarray, (B, H, W)
-            uint16 or uint32 for integer video under a code of zeros and ones, else the float type of the video.
+        variance : (..., B, H, W)
+            Sigma, zero without noise. A sample of infinite variance is left out: its row and column are zero.
+        error_variance : float, (..., 1, H, W) or (..., T, H, W)
+            P.
         """
-        buckets, (_, height, width) = len(self.share), video.shape
-        exact = np.issubdtype(video.dtype, np.integer) and (self._one_bucket or self._complement)
-        out = fitting(out, (buckets, height, width), _sum_type(video) if exact else _float_type(video))
-        video = np.ascontiguousarray(video)
-        if exact:
-            bits = self._for_width(width, origin[1], np.uint8)
-            kernel = _sum_pair if self._complement else _sum_one
-            rows(kernel, height, video, bits, origin[0], *out, work=video.size)
+        spread = np.asarray(error_variance)
+        if spread.ndim and spread.shape[-3] == self.frames:
+            gram = self.gram(np.ascontiguousarray(spread))
         else:
-            shares = self._for_width(width, origin[1], out.dtype)
-            rows(_sum_grey, height, video, shares, origin[0], out, work=video.size * buckets)
+            gram = periodic(self.gram(), self.origin, variance.shape[-2:]) * (spread[..., None, :, :] if spread.ndim else spread)
+        seen = np.isfinite(variance)
+        noise = np.where(seen, variance, 0).astype(np.float64)
+        diagonal = np.eye(self.buckets)[:, :, None, None] * noise[..., None, :, :]
+        return symmetric_inverse(gram * (seen[..., None, :, :] & seen[..., None, :, :, :]) + diagonal)
+
+    def data_step(
+        self, video: NDArray, charge: NDArray, variance: NDArray | None = None, error_variance: ArrayLike | None = None
+    ) -> NDArray:
+        """An estimate moved towards explaining the charge: x + P A^T (A P A^T + Sigma)^+ (y - A x).
+
+        Parameters
+        ----------
+        video : (..., T, H, W)
+            The estimate x.
+        charge : (..., B, H, W)
+        variance : (..., B, H, W), optional
+            Sigma, infinite where a sample is saturated and carries no weight; without it the charge is free of noise.
+        error_variance : float, (..., 1, H, W) or (..., T, H, W), optional
+            P. Without noise a P that is alike in all frames cancels and need not be given: the step is the exact projection.
+
+        Raises
+        ------
+        Refusal
+            If there is a variance but no error variance to weigh it against.
+        """
+        residual = measured(charge, self.buckets) - self.expose(video)
+        if error_variance is None:
+            if variance is not None:
+                raise Refusal(UNWEIGHED)
+            return video + self.pseudo_inverse(residual)
+        precision = self.residual_precision(np.zeros_like(residual) if variance is None else variance, error_variance)
+        precision = np.broadcast_to(precision, (*residual.shape[:-2], *precision.shape[-3:]))
+        weighed = stacked(residual.shape[:-3], lambda n: combine(residual[n], precision[n], (0, 0)))
+        return video + np.asarray(error_variance) * self.adjoint(weighed)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether all tiles pose the same problem, so that one small matrix solves them all.
+
+        The code comes round within `LARGEST_TILE` pixels, no response is a map over the chip, and no row is late.
+        """
+        return max(self.tile) <= LARGEST_TILE and self.mixing.shape[2:] == (1, 1) and not self.rows
+
+    @cached_property
+    def on_tile(self) -> NDArray[np.float64]:
+        """A from the chip's pixel (0, 0) on until it comes round, (B, T, p, q); there is none where M is a map."""
+        if self.mixing.shape[2:] != (1, 1):
+            raise Refusal("pixels that respond by a map over the chip have no tile in common")
+        return np.einsum("bc,ctij->btij", self.mixing[:, :, 0, 0], self.shares)
+
+    def mixing_on(self, height: int, width: int) -> NDArray[np.float64]:
+        """M on the pixels of a frame, (B, C, 1|H, 1|W).
+
+        Raises
+        ------
+        Refusal
+            If the frame reaches beyond the rows of the chip or its maps.
+        """
+        self._check(height, width)
+        return window(self.mixing, self.origin, (height, width))
+
+    def _expose(self, video: NDArray, out: NDArray | None) -> NDArray:
+        self._check(*video.shape[1:])
+        if not self._mixes:
+            return self._kernels.forward(video, self.origin, out)
+        charge = combine(self._kernels.forward(video, self.origin), self.mixing, self.origin)
+        if out is None:
+            return charge
+        fitting(out, charge.shape, charge.dtype)[...] = charge
         return out
 
-    def adjoint(self, charge: NDArray, origin: tuple[int, int]) -> NDArray:
-        """Spread charge (B, H, W) back over the sub-exposures that fed it: S^T y, (T, H, W). The adjoint of `forward`."""
-        charge = np.ascontiguousarray(charge)
-        _, height, width = charge.shape
-        shares = self._for_width(width, origin[1], charge.dtype)
-        video = np.empty((shares.shape[1], height, width), charge.dtype)
-        rows(_sum_adjoint, height, charge, shares, origin[0], video, work=video.size)
-        return video
+    def _adjoint(self, charge: NDArray) -> NDArray:
+        self._check(*charge.shape[1:])
+        if self._mixes:
+            charge = combine(charge, self.mixing.swapaxes(0, 1), self.origin)
+        return self._kernels.adjoint(charge, self.origin)
 
-    def gram(self) -> NDArray[np.float64]:
-        """S S^T for each pixel of the tile, (B, B, p, q)."""
-        share = self.share.astype(np.float64)
-        return np.einsum("btpq,ctpq->bcpq", share, share)
+    def _weighted_gram(self, weights: NDArray) -> NDArray:
+        pairs = BucketShare(np.concatenate([self.shares * one for one in self.shares])).forward(weights, self.origin)
+        pairs = pairs.reshape(len(self.shares), len(self.shares), *weights.shape[1:])
+        return _mixed(pairs, window(self.mixing, self.origin, weights.shape[1:]))
 
+    @cached_property
+    def _kernels(self) -> BucketShare:
+        return BucketShare(self.shares)
 
-def combine(charge: NDArray, matrix: NDArray, origin: tuple[int, int]) -> NDArray:
-    """A small matrix between the buckets of each pixel: y'[b] = sum_c G[b, c] y[c], G periodic over the chip.
+    @cached_property
+    def _mixes(self) -> bool:
+        return not np.array_equal(self.mixing, np.eye(self.buckets)[:, :, None, None])
 
-    Parameters
-    ----------
-    charge : ndarray, (C, H, W)
-    matrix : ndarray, (B, C, p, q)
-        One matrix for all (p = q = 1), per tile pixel, or per pixel of the chip.
+    @cached_property
+    def _inverse_gram(self) -> NDArray:
+        return symmetric_inverse(self.gram())
 
-    Returns
-    -------
-    ndarray, (B, H, W)
-    """
-    dtype = _float_type(charge)
-    charge = np.ascontiguousarray(charge)
-    _, height, width = charge.shape
-    out = np.empty((len(matrix), height, width), dtype)
-    rows(_combine, height, charge, periodic_columns(matrix.astype(dtype), width, origin[1]), origin[0], out, work=charge.size)
-    return out
+    def _check(self, height: int, width: int) -> None:
+        if self.rows and self.origin[0] + height > self.rows:
+            raise Refusal(f"a frame of {height} rows from row {self.origin[0]} on does not fit a chip of rows={self.rows}")
+        maps = self.mixing.shape[2:]
+        for size, start, length in zip(maps, self.origin, (height, width), strict=True):
+            if size > 1 and start + length > size:
+                raise Refusal(f"the sensor's maps are {maps[0]}x{maps[1]}; a frame of {height}x{width} does not fit")
 
 
-def fitting(out: NDArray | None, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
-    """``out`` if it has this shape and type, which a kernel does not check; a new array if it is None; else a Refusal."""
-    if out is None:
-        return np.empty(shape, dtype)
-    if out.shape != shape or out.dtype != dtype:
-        raise Refusal(f"out must be {shape} of {np.dtype(dtype)}, not {out.shape} of {out.dtype}")
-    return out
+#: Of a data step.
+UNWEIGHED = "a data step under noise weighs the noise against the error of the estimate; give error_variance"
 
 
-def periodic_columns(tile: NDArray, width: int, column: int) -> NDArray:
-    """A tile (..., q) repeated along its last axis to ``width`` columns, starting at ``column``; contiguous."""
-    if tile.shape[-1] == width and column % width == 0:
-        return np.ascontiguousarray(tile)
-    return np.ascontiguousarray(tile[..., (np.arange(width) + column) % tile.shape[-1]])
+def symmetric_inverse(gram: NDArray) -> NDArray[np.float64]:
+    """G^+ of a field of symmetric matrices (..., B, B, H, W), exact for rank-deficient ones too; computed in float64."""
+    g = np.asarray(gram, np.float64)
+    if g.shape[-3] == 1:
+        return np.divide(1.0, g, out=np.zeros_like(g), where=g > 0)
+    if g.shape[-3] > 2:
+        inverses: NDArray = np.linalg.pinv(np.moveaxis(g, (-4, -3), (-2, -1)), rcond=RANK_TOLERANCE, hermitian=True)
+        return np.moveaxis(inverses, (-2, -1), (-4, -3))
+    a, b, c = g[..., 0, 0, :, :], g[..., 0, 1, :, :], g[..., 1, 1, :, :]
+    trace, determinant = a + c, a * c - b * b
+    regular = determinant > RANK_TOLERANCE * trace**2  # adj(G) / det(G), or G / trace^2 where G has rank one
+    scale = np.where(regular, determinant, np.where(trace > 0, trace, 1.0) ** 2)
+    a, b, c = np.where(regular, c, a) / scale, np.where(regular, -b, b) / scale, np.where(regular, a, c) / scale
+    return np.stack([np.stack([a, b], -3), np.stack([b, c], -3)], -4)
 
 
-def _sum_type(video: NDArray) -> DTypeLike:
-    """The smallest type that holds the sum of all frames exactly."""
-    return np.uint16 if len(video) * np.iinfo(video.dtype).max <= np.iinfo(np.uint16).max else np.uint32
+def periodic(tile: NDArray, origin: tuple[int, int], shape: tuple[int, ...]) -> NDArray:
+    """A periodic tile (..., p, q) on the pixels of a frame at the origin."""
+    rows, columns = ((np.arange(size) + start) % side for size, start, side in zip(shape, origin, tile.shape[-2:], strict=True))
+    return tile[..., rows[:, None], columns]
 
 
-def _float_type(array: NDArray) -> DTypeLike:
-    return np.float64 if array.dtype == np.float64 else np.float32
+def window(field: NDArray, origin: tuple[int, int], shape: tuple[int, ...]) -> NDArray:
+    """The part of a chip map (..., H, W) that a frame of ``shape`` at ``origin`` sees; an axis of length 1 stays."""
+    rows, columns = (
+        slice(start, start + length) if size > 1 else slice(None)
+        for size, start, length in zip(field.shape[-2:], origin, shape, strict=True)
+    )
+    return field[..., rows, columns]
 
 
-# The kernels take a row of pixels at a time, so that its sums stay in the first-level cache, and four frames at a time, so that each
-# sum is loaded and stored a quarter as often. The integer kernels read eight frames of the code from a byte: a full-resolution mask
-# would otherwise be as much to read as the video.
+def stacked(lead: tuple[int, ...], one: Callable[[tuple[int, ...]], NDArray]) -> NDArray:
+    """What ``one`` makes at each index of the leading axes, under the same axes."""
+    if not lead:
+        return one(())
+    made = [one(index) for index in np.ndindex(lead)]
+    return np.stack(made).reshape(*lead, *made[0].shape)
 
 
-def _expanded(share: NDArray, width: int, column: int, dtype: DTypeLike) -> NDArray:
-    """The shares (B, T, p, width), periodic columns written out; as uint8 those of bucket 0, eight frames in a byte."""
-    if dtype == np.uint8:
-        return periodic_columns(np.packbits(share[0], axis=0, bitorder="little"), width, column)
-    return periodic_columns(share.astype(dtype, copy=False), width, column)
+def exposable(video: ArrayLike, frames: int) -> NDArray:
+    """Video as the kernels take it; a Refusal if it does not fit an exposure of so many frames."""
+    array = np.asarray(video)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)  # numba knows only the byte order of the machine
+    if array.ndim < 3 or array.shape[-3] != frames:
+        raise Refusal(
+            f"video of shape {array.shape} does not fit an exposure of {frames} sub-exposures; needed: (..., {frames}, H, W)"
+        )
+    if array.dtype.kind not in "buif" or array.size == 0:
+        raise Refusal(f"video of type {array.dtype} and shape {array.shape} cannot be exposed; needed: numbers (T, H, W)")
+    if array.dtype == bool:
+        return array.view(np.uint8)
+    return array if array.dtype.name in ("uint8", "uint16", "float32", "float64") else array.astype(np.float64)
 
 
-@numba.njit(**FLAGS)
-def _sum_pair(x, bits, i0, y0, y1, first, last):
-    """y0 = sum of the x_t whose bit is set and y1 = sum_t x_t - y0, so that the complement costs no second selection."""
-    T, _, W = x.shape
-    whole, none, zero = y0.dtype.type, x.dtype.type(0), np.uint8(0)
-    coded, every = np.empty(W, y0.dtype), np.empty(W, y0.dtype)
-    for i in range(first, last):
-        p = (i + i0) % bits.shape[1]
-        for j in range(W):
-            coded[j] = 0
-            every[j] = 0
-        t = 0
-        while t + 4 <= T:
-            s, m = bits[t // 8, p], np.uint8(1 << t % 8)
-            ma, mb, mc, md = m, np.uint8(m << 1), np.uint8(m << 2), np.uint8(m << 3)
-            for j in range(W):
-                a, b, c, d = x[t, i, j], x[t + 1, i, j], x[t + 2, i, j], x[t + 3, i, j]
-                every[j] += whole(a) + whole(b) + whole(c) + whole(d)
-                a, b = a if np.uint8(s[j] & ma) != zero else none, b if np.uint8(s[j] & mb) != zero else none
-                c, d = c if np.uint8(s[j] & mc) != zero else none, d if np.uint8(s[j] & md) != zero else none
-                coded[j] += whole(a) + whole(b) + whole(c) + whole(d)
-            t += 4
-        while t < T:
-            s, m = bits[t // 8, p], np.uint8(1 << t % 8)
-            for j in range(W):
-                every[j] += whole(x[t, i, j])
-                coded[j] += whole(x[t, i, j] if np.uint8(s[j] & m) != zero else none)
-            t += 1
-        for j in range(W):
-            y0[i, j] = coded[j]
-            y1[i, j] = every[j] - coded[j]
+def measured(charge: ArrayLike, buckets: int) -> NDArray:
+    """Charge as the kernels take it, float32 or float64; a Refusal if it does not fit a sensor of so many buckets."""
+    array = np.asarray(charge)
+    array = array.astype(np.float64 if array.dtype in (np.float64, np.uint32, np.int64) else np.float32, copy=False)
+    if array.ndim < 3 or array.shape[-3] != buckets:
+        raise Refusal(
+            f"charge of shape {array.shape} does not fit a sensor of {buckets} bucket(s); needed: (..., {buckets}, H, W)"
+        )
+    return array
 
 
-@numba.njit(**FLAGS)
-def _sum_one(x, bits, i0, y, first, last):
-    """y = sum of the x_t whose bit is set."""
-    T, _, W = x.shape
-    whole, none, zero = y.dtype.type, x.dtype.type(0), np.uint8(0)
-    coded = np.empty(W, y.dtype)
-    for i in range(first, last):
-        p = (i + i0) % bits.shape[1]
-        for j in range(W):
-            coded[j] = 0
-        t = 0
-        while t + 4 <= T:
-            s, m = bits[t // 8, p], np.uint8(1 << t % 8)
-            ma, mb, mc, md = m, np.uint8(m << 1), np.uint8(m << 2), np.uint8(m << 3)
-            for j in range(W):
-                a, b, c, d = x[t, i, j], x[t + 1, i, j], x[t + 2, i, j], x[t + 3, i, j]
-                a, b = a if np.uint8(s[j] & ma) != zero else none, b if np.uint8(s[j] & mb) != zero else none
-                c, d = c if np.uint8(s[j] & mc) != zero else none, d if np.uint8(s[j] & md) != zero else none
-                coded[j] += whole(a) + whole(b) + whole(c) + whole(d)
-            t += 4
-        while t < T:
-            s, m = bits[t // 8, p], np.uint8(1 << t % 8)
-            for j in range(W):
-                coded[j] += whole(x[t, i, j] if np.uint8(s[j] & m) != zero else none)
-            t += 1
-        for j in range(W):
-            y[i, j] = coded[j]
-
-
-@numba.njit(**FLAGS)
-def _sum_grey(x, s, i0, y, first, last):
-    """y_b = sum_t s_bt x_t in the floating type of y."""
-    B, T, P, W = s.shape
-    for i in range(first, last):
-        p = (i + i0) % P
-        for b in range(B):
-            charge = y[b, i]
-            for j in range(W):
-                charge[j] = 0
-            t = 0
-            while t + 4 <= T:
-                xa, xb, xc, xd = x[t, i], x[t + 1, i], x[t + 2, i], x[t + 3, i]
-                sa, sb, sc, sd = s[b, t, p], s[b, t + 1, p], s[b, t + 2, p], s[b, t + 3, p]
-                for j in range(W):
-                    charge[j] += (sa[j] * xa[j] + sb[j] * xb[j]) + (sc[j] * xc[j] + sd[j] * xd[j])
-                t += 4
-            while t < T:
-                for j in range(W):
-                    charge[j] += s[b, t, p, j] * x[t, i, j]
-                t += 1
-
-
-@numba.njit(**FLAGS)
-def _sum_adjoint(y, s, i0, x, first, last):
-    """x_t = sum_b s_bt y_b."""
-    B, T, P, W = s.shape
-    for i in range(first, last):
-        p = (i + i0) % P
-        for t in range(T):
-            light = x[t, i]
-            for j in range(W):
-                light[j] = s[0, t, p, j] * y[0, i, j]
-            for b in range(1, B):
-                for j in range(W):
-                    light[j] += s[b, t, p, j] * y[b, i, j]
-
-
-@numba.njit(**FLAGS)
-def _combine(y, g, i0, out, first, last):
-    """out_b = sum_c g_bc y_c."""
-    B, C, P, W = g.shape
-    for i in range(first, last):
-        p = (i + i0) % P
-        for b in range(B):
-            for j in range(W):
-                out[b, i, j] = g[b, 0, p, j] * y[0, i, j]
-            for c in range(1, C):
-                for j in range(W):
-                    out[b, i, j] += g[b, c, p, j] * y[c, i, j]
+def _mixed(gram: NDArray, mixing: NDArray) -> NDArray:
+    """M G M^T where both are periodic fields."""
+    height, width = (m if m > 1 else g for g, m in zip(gram.shape[2:], mixing.shape[2:], strict=True))
+    gram = periodic(gram, (0, 0), (height, width))
+    mixing = np.broadcast_to(mixing, (*mixing.shape[:2], height, width))
+    return np.einsum("abij,bcij,dcij->adij", mixing, gram, mixing)

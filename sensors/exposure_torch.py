@@ -1,18 +1,18 @@
-"""The torch twin of the forward model: batched, on any device, differentiable in the video and in the shares.
+"""The torch twin of an exposure: on any device, differentiable in the video and in the code.
 
 ======  ====================================================  ==================
 symbol  meaning                                               shape
 ======  ====================================================  ==================
-x       video, irradiance of each sub-exposure, 1 = white     (N, T, H, W)
-S       share of a sub-exposure that a bucket collects, 0..1  (B, T, p, q)
-M       small mixing between the buckets, if it is a map      (B, C, H, W)
-A       M S on the pixels of the frame                        (B, T, H, W)
-y       charge, in white sub-exposures                        (N, B, H, W)
-Sigma   variance of the charge                                (N, B, H, W)
-P       variance of the error of an estimate                  (N, 1|T, H, W)
+x       video, irradiance of each sub-exposure, 1 = white     (..., T, H, W)
+S       share of each sub-exposure that a collector collects  (C, T, p, q)
+M       what each bucket receives of each collector           (B, C, 1|H, 1|W)
+A       M S on the pixels of a frame                          (B, T, H, W)
+y       charge, in white sub-exposures                        (..., B, H, W)
+Sigma   variance of the charge                                (..., B, H, W)
+P       variance of the error of an estimate                  (..., 1|T, H, W)
 ======  ====================================================  ==================
 
-The model is that of `sensors.exposure`, the algebra that of `recon.consistency`; both are tested equal. Sums are of the type of the
+Symbols and verbs are those of `sensors.exposure`; the tests hold both equal. Sums are of the type of the
 shares, float32, whatever autocast says. They go frame by frame: on a processor one product of whole arrays with a sum over T costs up
 to nine times as much, an einsum five to eleven times.
 """
@@ -20,6 +20,7 @@ to nine times as much, an einsum five to eleven times.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sensors.bucket_gram import RANK_TOLERANCE
+from sensors.code_response import CodeResponse
+from sensors.exposure import RANK_TOLERANCE, UNWEIGHED, periodic
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
-#: A, A A^T and its inverse are kept for so many sizes of frame.
+#: By more than this the shares of a sensor differ from what its response to codes says.
+NOT_AFFINE = 1e-5
+
+#: A, A A^T and its inverse are kept for so many sizes of frame, and responses of so many sensors.
 SIZES_KEPT = 4
 
 
@@ -44,7 +49,7 @@ class Exposure:
     sensor : Sensor
         Under a single code; says the origin and which frames fit the chip.
     shares : Tensor, (C, T, p, q)
-        M S where M is the same for all pixels (then C = B), else S. A code to be learnt is put here: ``replace(exposure, shares=...)``.
+        M S where M is the same for all pixels (then C = B), else S. A code to be learnt comes in by `under`.
     mixing : Tensor, (B, C, 1|H, 1|W), optional
         M where it is a map over the chip.
     """
@@ -63,17 +68,28 @@ class Exposure:
         Refusal
             If the sensor cycles through several codes: each exposure has one, that of ``sensor.at(n)``.
         """
-        if sensor.code.ndim == 4:
-            raise Refusal(f"a sensor of {sensor.codes} codes has no single exposure; take sensor.at(n)")
-        shares, mixing = sensor.exposure.astype(np.float64), sensor.mixing
-        if mixing.shape[2:] == (1, 1):
-            shares = np.einsum("bc,ctij->btij", mixing[:, :, 0, 0], shares)
-            return cls(sensor, torch.as_tensor(shares, dtype=dtype, device=device))
-        return cls(sensor, *(torch.as_tensor(part.copy(), dtype=dtype, device=device) for part in (shares, mixing)))
+        made = sensor.exposure
+        whole = made.mixing.shape[2:] != (1, 1)
+        shares, mixing = (made.shares, made.mixing) if whole else (made.on_tile, None)
+        tensors = (None if part is None else torch.tensor(part, dtype=dtype, device=device) for part in (shares, mixing))
+        return cls(sensor, *tensors)  # type: ignore[arg-type]
 
     def to(self, *target: Any) -> Exposure:
         """The same on another device or in another type, as `torch.Tensor.to`."""
         return replace(self, shares=self.shares.to(*target), mixing=None if self.mixing is None else self.mixing.to(*target))
+
+    def under(self, code: Tensor) -> Exposure:
+        """The same sensor under another code (T, p, q), differentiable in it.
+
+        Lag, cells, late rows, parasitic light and leakage are those of the sensor, and all of them are affine in the code. What is not
+        affine is left to the readout: saturation at the full well, companding, and the rounding of the converter.
+
+        Raises
+        ------
+        Refusal
+            If the sensor has shares of its own that are not affine in the code, or mix its pixels.
+        """
+        return replace(self, shares=self._folded(_shares_under(code.to(self.shares), _checked_response(self.sensor))))
 
     @property
     def frames(self) -> int:
@@ -85,48 +101,79 @@ class Exposure:
         """B, the number of images."""
         return len(self.shares if self.mixing is None else self.mixing)
 
-    def on_pixels(self, image: Tensor) -> Tensor:
-        """A on the pixels of a frame as large as the image (..., H, W): (B, T, H, W)."""
-        return self._kept(image)[0]
-
     def gathered(self, shape: tuple[int, int], rows: NDArray, columns: NDArray) -> Exposure:
         """The exposure of frames made of these rows and columns, some perhaps twice, of frames of that shape: padded, or a part."""
-        whole = self._kept(self.shares.new_empty(0, *shape))
-        parts = (part[..., torch.from_numpy(rows)[:, None], torch.from_numpy(columns)].contiguous() for part in whole)
+        parts = (part[..., torch.from_numpy(rows)[:, None], torch.from_numpy(columns)].contiguous() for part in self._kept(*shape))
         made = replace(self)
         made._seen[len(rows), len(columns)] = tuple(parts)  # type: ignore[assignment]
         return made
 
+    def on_pixels(self, height: int, width: int) -> Tensor:
+        """A on the pixels of a frame: (B, T, H, W)."""
+        return self._kept(height, width)[0]
+
     def expose(self, video: Tensor) -> Tensor:
-        """Charge A x of videos (N, T, H, W): (N, B, H, W). The adjoint is `adjoint`."""
-        return _Forward.apply(self._video(video), self.on_pixels(video))
+        """Charge A x of video (..., T, H, W): (..., B, H, W). The adjoint is `adjoint`."""
+        flat = self._video(video)
+        return _like(_Forward.apply(flat, self.on_pixels(*flat.shape[2:])), video)
 
     def adjoint(self, charge: Tensor) -> Tensor:
-        """A^T y of charge (N, B, H, W): (N, T, H, W). The adjoint of `expose`."""
-        return _Adjoint.apply(self._charge(charge), self.on_pixels(charge))
+        """A^T y of charge (..., B, H, W): (..., T, H, W). The adjoint of `expose`."""
+        flat = self._charge(charge)
+        return _like(_Adjoint.apply(flat, self.on_pixels(*flat.shape[2:])), charge)
 
     def counts(self, height: int, width: int) -> Tensor:
         """How many frames each pixel collects, the row sums of A: (B, H, W)."""
-        return self.on_pixels(self.shares.new_empty(0, height, width)).sum(1)
+        return self.on_pixels(height, width).sum(1)
+
+    def gram(self, weights: Tensor | None = None) -> Tensor:
+        """A diag(P) A^T between the buckets of each pixel.
+
+        Without weights, P = 1, it is periodic from the chip's pixel (0, 0): (B, B, p, q), or as large as the chip where M is a map.
+        With weights (..., T, H, W), such as the variance of an estimate, it is that of each pixel of the frame: (..., B, B, H, W).
+        """
+        if weights is not None:
+            flat = self._video(weights)
+            gram = self._weighted_gram(flat, self.on_pixels(*flat.shape[2:]))
+            return gram.reshape(*weights.shape[:-3], *gram.shape[1:])
+        if self.mixing is None:
+            return self._gram(self.shares)
+        (p, q), (height, width) = self.shares.shape[2:], self.mixing.shape[2:]
+        return self._gram(self._mixed((0, 0), (height if height > 1 else p, width if width > 1 else q)))
 
     def pseudo_inverse(self, charge: Tensor) -> Tensor:
-        """The videos of least energy that explain the charge: A^T (A A^T)^+ y, (N, T, H, W)."""
-        shares, _, inverse = self._kept(charge)
-        return _Adjoint.apply(_combined(inverse, self._charge(charge)), shares)
+        """The video of least energy that explains the charge (..., B, H, W): A^T (A A^T)^+ y, (..., T, H, W)."""
+        flat = self._charge(charge)
+        shares, _, inverse = self._kept(*flat.shape[2:])
+        return _like(_Adjoint.apply(_combined(inverse, flat), shares), charge)
+
+    def residual_precision(self, variance: Tensor, error_variance: Tensor | float) -> Tensor:
+        """(A P A^T + Sigma)^+, which weighs what an estimate leaves unexplained: (..., B, B, H, W).
+
+        Parameters
+        ----------
+        variance : (..., B, H, W)
+            Sigma, zero without noise. A sample of infinite variance is left out: its row and column are zero.
+        error_variance : float, (..., 1, H, W) or (..., T, H, W)
+            P.
+        """
+        flat = self._charge(variance)
+        precision = self._precision(self._kept(*flat.shape[2:]), flat, self._spread(error_variance))
+        return precision.expand(len(flat), -1, -1, -1, -1).reshape(*variance.shape[:-3], *precision.shape[1:])
 
     def data_step(
         self, video: Tensor, charge: Tensor, variance: Tensor | None = None, error_variance: Tensor | float | None = None
     ) -> Tensor:
-        """Estimates moved towards explaining the charge: x + P A^T (A P A^T + Sigma)^+ (y - A x).
+        """An estimate moved towards explaining the charge: x + P A^T (A P A^T + Sigma)^+ (y - A x).
 
         Parameters
         ----------
-        video : Tensor, (N, T, H, W)
+        video : (..., T, H, W)
             The estimate x.
-        charge : Tensor, (N, B, H, W)
-        variance : Tensor, (N, B, H, W), optional
+        charge : (..., B, H, W)
+        variance : (..., B, H, W), optional
             Sigma, infinite where a sample is saturated and carries no weight; without it the charge is free of noise.
-        error_variance : float or Tensor, (N, 1, H, W) or (N, T, H, W), optional
+        error_variance : float, (..., 1, H, W) or (..., T, H, W), optional
             P. Without noise a P that is alike in all frames cancels and need not be given: the step is the exact projection.
 
         Raises
@@ -134,16 +181,55 @@ class Exposure:
         Refusal
             If there is a variance but no error variance to weigh it against.
         """
-        residual = self._charge(charge) - self.expose(video)
+        flat, measured = self._video(video), self._charge(charge)
+        shares, _, inverse = kept = self._kept(*flat.shape[2:])
+        residual = measured - _Forward.apply(flat, shares)
         if error_variance is None:
             if variance is not None:
-                raise Refusal("a data step under noise weighs the noise against the error of the estimate; give error_variance")
-            shares, _, inverse = self._kept(charge)
-            return _moved(video, _combined(inverse, residual), shares)
-        shares, gram, _ = self._kept(charge)
-        spread = torch.as_tensor(error_variance, dtype=shares.dtype, device=shares.device)
+                raise Refusal(UNWEIGHED)
+            return _like(_moved(flat, _combined(inverse, residual), shares), video)
+        spread = self._spread(error_variance)
+        precision = self._precision(kept, None if variance is None else self._charge(variance), spread)
+        return _like(flat + spread * _Adjoint.apply(_combined(precision, residual), shares), video)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether all tiles pose the same problem, so that one small matrix solves them all.
+
+        The code comes round within `LARGEST_TILE` pixels, no response is a map over the chip, and no row is late.
+        """
+        return self.sensor.exposure.repeats
+
+    @property
+    def on_tile(self) -> Tensor:
+        """A from the chip's pixel (0, 0) on until it comes round, (B, T, p, q); there is none where M is a map."""
+        if self.mixing is not None:
+            raise Refusal("pixels that respond by a map over the chip have no tile in common")
+        return self.shares
+
+    def _video(self, video: Tensor) -> Tensor:
+        return self._flat(video, self.frames, "video")
+
+    def _charge(self, charge: Tensor) -> Tensor:
+        return self._flat(charge, self.buckets, "charge")
+
+    def _flat(self, image: Tensor, count: int, what: str) -> Tensor:
+        """With one leading axis, (N, T|B, H, W)."""
+        if image.ndim < 3 or image.shape[-3] != count:
+            raise Refusal(f"{what} of shape {tuple(image.shape)} does not fit the exposure; needed: (..., {count}, H, W)")
+        image = image if image.ndim == 4 else image.reshape(-1, *image.shape[-3:])
+        return image.to(torch.promote_types(image.dtype, self.shares.dtype))
+
+    def _spread(self, error_variance: Tensor | float) -> Tensor:
+        """P with one leading axis, or a single number."""
+        spread = torch.as_tensor(error_variance, dtype=self.shares.dtype, device=self.shares.device)
+        return spread if spread.ndim in (0, 4) else spread.reshape(-1, *spread.shape[-3:])
+
+    def _precision(self, kept: tuple[Tensor, Tensor, Tensor], variance: Tensor | None, spread: Tensor) -> Tensor:
+        """(A P A^T + Sigma)^+, (N|1, B, B, H, W); Sigma is zero without a variance."""
+        shares, gram, _ = kept
         if spread.ndim and spread.shape[1] == self.frames > 1:
-            gram = _Forward.apply(spread, _pairs(shares)).unflatten(1, (self.buckets, self.buckets))
+            gram = self._weighted_gram(spread, shares)
         else:
             gram = gram * (spread[:, :, None] if spread.ndim else spread)
         if variance is not None:
@@ -151,37 +237,67 @@ class Exposure:
             noise = torch.where(seen, variance, 0).to(shares.dtype)
             identity = torch.eye(self.buckets, dtype=noise.dtype, device=noise.device)[..., None, None]
             gram = gram * (seen[:, :, None] & seen[:, None]) + identity * noise[:, :, None]
-        step = _Adjoint.apply(_combined(symmetric_inverse(gram), residual), shares)
-        return video + spread * step
+        return symmetric_inverse(gram)
 
-    def _video(self, video: Tensor) -> Tensor:
-        if video.ndim != 4 or video.shape[1] != self.frames:
-            raise Refusal(f"video of shape {tuple(video.shape)} does not fit the exposure; needed: (N, {self.frames}, H, W)")
-        return video.to(torch.promote_types(video.dtype, self.shares.dtype))
+    def _gram(self, shares: Tensor) -> Tensor:
+        return _pairs(shares).sum(1).unflatten(0, (self.buckets, self.buckets))
 
-    def _charge(self, charge: Tensor) -> Tensor:
-        if charge.ndim != 4 or charge.shape[1] != self.buckets:
-            raise Refusal(f"charge of shape {tuple(charge.shape)} does not fit the exposure; needed: (N, {self.buckets}, H, W)")
-        return charge.to(torch.promote_types(charge.dtype, self.shares.dtype))
+    def _weighted_gram(self, weights: Tensor, shares: Tensor) -> Tensor:
+        return _Forward.apply(weights, _pairs(shares)).unflatten(1, (self.buckets, self.buckets))
 
-    def _kept(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """A, A A^T and its inverse on the pixels of a frame as large as the image; kept, unless the shares are being learnt."""
-        shape = (image.shape[-2], image.shape[-1])
-        if found := self._seen.get(shape):
+    def _folded(self, shares: Tensor) -> Tensor:
+        """M S where M is the same for all pixels, else S."""
+        return shares if self.mixing is not None else torch.tensordot(_mixing(self.sensor, shares), shares, 1)
+
+    def _mixed(self, origin: tuple[int, int], shape: tuple[int, int]) -> Tensor:
+        """A on the pixels of a frame at the origin."""
+        shares = _periodic(self.shares, origin, shape)
+        return shares if self.mixing is None else (_periodic(self.mixing, origin, shape)[:, :, None] * shares).sum(1)
+
+    def _kept(self, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+        """A, A A^T and its inverse on the pixels of a frame; kept, unless the shares are being learnt."""
+        if found := self._seen.get((height, width)):
             return found
-        self.sensor._check_rows(shape[0])
-        self.sensor._mixing_on(shape)
+        self.sensor.exposure.mixing_on(height, width)
         with torch.inference_mode(False):  # what is kept may serve a training later
-            shares = _periodic(self.shares, self.sensor.origin, shape)
-            if self.mixing is not None:
-                shares = (_periodic(self.mixing, self.sensor.origin, shape)[:, :, None] * shares).sum(1)
-            gram = _pairs(shares).sum(1).unflatten(0, (self.buckets, self.buckets))
+            shares = self._mixed(self.sensor.origin, (height, width))
+            gram = self._gram(shares)
             found = shares, gram, symmetric_inverse(gram)
         if not self.shares.requires_grad:
             if len(self._seen) == SIZES_KEPT:
                 self._seen.clear()
-            self._seen[shape] = found
+            self._seen[height, width] = found
         return found
+
+
+def _like(flat: Tensor, image: Tensor) -> Tensor:
+    """With the leading axes of the image."""
+    return flat if image.ndim == 4 else flat.reshape(*image.shape[:-3], *flat.shape[1:])
+
+
+@lru_cache(maxsize=SIZES_KEPT)
+def _checked_response(sensor: Sensor) -> CodeResponse:
+    """The response of the sensor to codes, if it explains the shares under its own code."""
+    response = sensor.code_response
+    again = _shares_under(torch.tensor(sensor.code, dtype=torch.float64), response).numpy()
+    if not np.allclose(again, periodic(sensor.shares, (0, 0), again.shape[2:]), atol=NOT_AFFINE):
+        raise Refusal(f"the shares of {type(sensor).__name__} are not affine in the code, pixel by pixel")
+    return response
+
+
+def _shares_under(code: Tensor, response: CodeResponse) -> Tensor:
+    """S (C, T, p, q) under a code (T, p, q), as the equation of `sensors.code_response` has it."""
+    at, of_code = ([torch.from_numpy(index).to(code.device) for index in pair] for pair in response.pixels(*code.shape[1:]))
+    offset, gain = (torch.from_numpy(part).to(code) for part in (response.offset, response.gain))
+    seen = code[:, of_code[0][:, None], of_code[1]]
+    for axis, index in zip((-2, -1), at, strict=True):  # an axis of length 1 stays
+        gain, offset = (part.index_select(axis, index) if part.shape[axis] > 1 else part for part in (gain, offset))
+    return torch.einsum("ctsij,sij->ctij", gain, seen) + offset
+
+
+def _mixing(sensor: Sensor, like: Tensor) -> Tensor:
+    """M (B, C) of a sensor whose pixels respond alike."""
+    return torch.from_numpy(sensor.mixing[:, :, 0, 0].copy()).to(like)
 
 
 def symmetric_inverse(gram: Tensor) -> Tensor:

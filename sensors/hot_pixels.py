@@ -11,36 +11,55 @@ samples that follow the same code, one tile away, in their place.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sensors.fixed_pattern import hot_pixel_map
+from sensors.readout import Readout
 from sensors.refusal import Refusal
-
-if TYPE_CHECKING:
-    from sensors.readout import Readout
-    from sensors.sensor import Sensor
 
 BEYOND = 3.0
 
 
-def left_out(sensor: Sensor, shape: tuple[int, int], lane: int = 0) -> NDArray[np.bool_] | None:
-    """The hot samples (B, H, W) of a frame (H, W) of a mono sensor, or of one colour plane; None if there are none."""
-    standing_out = [_stands_out(sensor.readout, bucket, sensor.buckets, sensor.duration) for bucket in range(sensor.buckets)]
-    if sensor.hot is None and not any(standing_out):
+def left_out(
+    readout: Readout,
+    shape: tuple[int, int, int],
+    *,
+    duration: float,
+    known: NDArray[np.uint8] | None,
+    origin: tuple[int, int],
+    lattice: tuple[int, int, int],
+    lane: int = 0,
+) -> NDArray[np.bool_] | None:
+    """The hot samples (B, H, W) of a frame of one colour plane; None if there are none. See `Sensor.hot_samples`.
+
+    Parameters
+    ----------
+    readout : Readout
+    shape : (int, int, int)
+        B, H, W.
+    duration : float
+        Of the exposure, in seconds.
+    known : ndarray, (B, rows, columns), optional
+        Ones where calibration found a hot pixel of the chip.
+    origin, lattice
+        Of the sensor.
+    lane : int
+        Which colour plane.
+    """
+    buckets = shape[0]
+    standing_out = [_stands_out(readout, bucket, buckets, duration) for bucket in range(buckets)]
+    if known is None and not any(standing_out):
         return None
-    if sensor.hot is not None and len(sensor.hot) != sensor.buckets:
-        raise Refusal(f"the map of hot pixels has {len(sensor.hot)} buckets, the sensor {sensor.buckets}")
-    step, *first = sensor.lattice
-    top, left = (step * place + start for place, start in zip(sensor.origin, first, strict=True))
-    side = (step * shape[0], step * shape[1])
-    hot = np.zeros((sensor.buckets, *side), bool)
-    if sensor.hot is not None:
-        known = sensor.hot[:, top : top + side[0], left : left + side[1]]
-        hot[:, : known.shape[1], : known.shape[2]] = known
-    readout = sensor.readout
+    if known is not None and len(known) != buckets:
+        raise Refusal(f"the map of hot pixels has {len(known)} buckets, the sensor {buckets}")
+    step, *first = lattice
+    top, left = (step * place + start for place, start in zip(origin, first, strict=True))
+    side = (step * shape[1], step * shape[2])
+    hot = np.zeros((buckets, *side), bool)
+    if known is not None:
+        seen = known[:, top : top + side[0], left : left + side[1]]
+        hot[:, : seen.shape[1], : seen.shape[2]] = seen
     for bucket in np.flatnonzero(standing_out).tolist():
         hot[bucket] |= hot_pixel_map(readout.hot_pixels, readout.serial, bucket, side, (top, left), lane)
     hot = hot[:, ::step, ::step]

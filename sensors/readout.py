@@ -146,7 +146,7 @@ class Readout:
         charge: ArrayLike,
         *,
         seed: int,
-        exposure: int = 0,
+        number: int = 0,
         lane: int = 0,
         origin: tuple[int, int] = (0, 0),
         duration: float = 0.0,
@@ -154,14 +154,14 @@ class Readout:
     ) -> NDArray:
         """Digital numbers of one exposure.
 
-        The noise is a function of seed, exposure, lane, bucket and chip address alone: any crop or block of it is the same.
+        The noise is a function of seed, number, lane, bucket and chip address alone: any crop or block of it is the same.
 
         Parameters
         ----------
         charge : array_like, (B, H, W)
             In white sub-exposures.
-        seed, exposure : int
-            Which experiment, and which exposure of it.
+        seed, number : int
+            Which experiment, and the number of the exposure within it.
         lane : int
             Which colour plane; 0 for mono.
         origin : (int, int)
@@ -188,7 +188,7 @@ class Readout:
             return out
         dark = self._dark(len(charge), duration)
         for bucket in range(len(charge)):
-            words = (seed, exposure, lane, bucket)
+            words = (seed, number, lane, bucket)
             hot = self.hot_current * duration if self.hot_pixels else 0.0
             self._bucket(words, charge.shape, origin, dark[bucket], hot).read_out(charge[bucket], out[bucket])
         return out

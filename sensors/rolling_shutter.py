@@ -106,27 +106,16 @@ class RollingShutter(Sensor):
             raise Refusal(f"exposures that share frames are inverted in a row, (N, {self.buckets}, H, W), not {charge.shape}")
 
         def explain(dual: NDArray) -> NDArray:
-            return self.expose(self._windows(self._timeline(dual.reshape(charge.shape)), len(charge))).ravel()
+            return self.expose_timeline(self.expose_timeline_adjoint(dual.reshape(charge.shape))).ravel()
 
         operator = LinearOperator((charge.size,) * 2, matvec=explain, dtype=np.float64)
         dual, unfinished = cg(operator, charge.astype(np.float64).ravel(), rtol=TOLERANCE, maxiter=MOST_STEPS)
         if unfinished:
             raise Refusal(f"the exposures could not be inverted together within {MOST_STEPS} steps; take fewer at a time")
-        video = self._windows(self._timeline(dual.reshape(charge.shape)), len(charge))
-        return video.astype(np.float64 if charge.dtype == np.float64 else np.float32)
+        video = self.expose_timeline_adjoint(dual.reshape(charge.shape))
+        return self.timeline(len(charge)).windows(video.astype(np.float64 if charge.dtype == np.float64 else np.float32))
 
-    def _collected(self, code: NDArray) -> NDArray:
-        share = super()._collected(code)
+    def shares_under(self, code: NDArray) -> NDArray:
+        """S (1, F, rows, q), each row late in its own way."""
+        share = super().shares_under(code)
         return delayed_rows(share, self.delay * self._down_the_chip, self.frames) if self.delay else share
-
-    def _windows(self, timeline: NDArray, count: int) -> NDArray:
-        """What each exposure sees of a video without gaps, (N, F, H, W). The adjoint, after A^T, is `_timeline`."""
-        return np.stack([timeline[n * self.period : n * self.period + self.frames] for n in range(count)])
-
-    def _timeline(self, charge: NDArray) -> NDArray:
-        """A^T of all exposures, added up where they share frames."""
-        seen = self.adjoint(charge)
-        timeline = np.zeros(((len(seen) - 1) * self.period + self.frames, *seen.shape[2:]))
-        for n, window in enumerate(seen):
-            timeline[n * self.period : n * self.period + self.frames] += window
-        return timeline

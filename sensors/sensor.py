@@ -4,19 +4,21 @@
 
 x is the video (T, H, W), S the share (B, T, p, q) of each sub-exposure that a bucket collects, M a small mixing (B, B) between the
 buckets of a pixel (leakage, loss). A new sensor says only its `Sensor.share`; forward model, adjoint, pseudo-inverse and capture
-are inherited. Pixels and exposures do not mix here, so A A^T = M S S^T M^T is a B x B matrix per pixel and every inverse is closed.
+are inherited: `sensors.exposure`. Pixels and exposures do not mix here, so that every inverse is closed.
 
 What light and time do besides stays in this form. Lag and late rows change S. Light that is drained while codes are loaded scales M.
 Parasitic light falls on the storage nodes of the buckets whatever the code: S gets one more row of ones, which all light falls on,
 and M one more column, what each node makes of it: with the mean light of the exposure for the light at the time, charge
 
     pi_b mean(x) (T + t_read r / rows)        in row r, t_read in sub-exposures.
+
+So A = M S is affine in the code. What is not, the readout does to the charge: full well, companding and the rounding of the converter.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,12 +26,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sensors import bucket_gram, colour_filter, identity
-from sensors.bucket_gram import symmetric_inverse
-from sensors.exposure import BucketShare, combine, fitting
+from sensors import colour_filter, identity
+from sensors.code_response import CodeResponse
+from sensors.exposure import LARGEST_TILE, Exposure, exposable, measured, stacked
+from sensors.hot_pixels import left_out
 from sensors.readout import Readout
 from sensors.refusal import Refusal
 from sensors.temporal_response import checked_lag, delayed_rows, lagged
+from sensors.timeline import Timeline
 from sensors.timing import Timing
 
 if TYPE_CHECKING:
@@ -127,9 +131,41 @@ class Sensor(ABC):
     # What follows ---------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def exposure(self) -> NDArray:
+    def exposure(self) -> Exposure:
+        """Charge from light under the one code of the sensor, and its inverses.
+
+        Raises
+        ------
+        Refusal
+            If the sensor cycles through several codes: each exposure has one, that of ``sensor.at(n)``.
+        """
+        if self.code.ndim == 4:
+            raise Refusal(f"a sensor of {self.codes} codes has no single exposure; take sensor.at(n)")
+        return Exposure(self.shares, self.mixing, self.tile, self.origin, self._late_rows)
+
+    @cached_property
+    def shares(self) -> NDArray:
         """S (C, T, p, q) of the code, or (M, C, T, p, q) of M codes; C = B, and 1 more with parasitic light."""
-        return self._collected(self.code) if self.code.ndim == 3 else np.stack([self._collected(code) for code in self.code])
+        return self.shares_under(self.code) if self.code.ndim == 3 else np.stack([self.shares_under(code) for code in self.code])
+
+    def shares_under(self, code: NDArray) -> NDArray:
+        """S (C, T, p, q) under one code (T, p, q), after lag, cells and late rows, with the row that all light falls on.
+
+        Affine in the code: `code_response`.
+        """
+        share = lagged(self.share(code), self.lag)
+        if self.cell > 1:
+            share = share.repeat(self.cell, -2).repeat(self.cell, -1)
+        if self.timing.skew:
+            share = delayed_rows(share, self.timing.skew * self._down_the_chip)
+        if self._has_parasitic_light:
+            share = np.concatenate([share, np.ones_like(share[:1])])
+        return share
+
+    @cached_property
+    def code_response(self) -> CodeResponse:
+        """The affine map from any code to its shares, which `sensors.exposure_torch` differentiates."""
+        return CodeResponse.measured(self.shares_under, self.code.shape[-3], self.cell, self._late_rows)
 
     @cached_property
     def mixing(self) -> NDArray[np.float64]:
@@ -152,15 +188,25 @@ class Sensor(ABC):
     @property
     def buckets(self) -> int:
         """B, the number of images that one exposure gives."""
-        return self.exposure.shape[-4] - self._has_parasitic_light
+        return self.shares.shape[-4] - self._has_parasitic_light
 
     @property
     def tile(self) -> tuple[int, int]:
         """Rows and columns after which the shares repeat over the chip."""
         rows, columns = (
-            max(side * self.cell, own) for side, own in zip(self.code.shape[-2:], self.exposure.shape[-2:], strict=True)
+            max(side * self.cell, own) for side, own in zip(self.code.shape[-2:], self.shares.shape[-2:], strict=True)
         )
         return rows, columns
+
+    @property
+    def masked(self) -> bool:
+        """Whether the code is a mask over the chip, rather than one that comes round on a grid of small tiles."""
+        return max(self.tile) > LARGEST_TILE
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of a cell of the tile grid: the tile, or a single pixel under a mask."""
+        return (1, 1) if self.masked else self.tile
 
     @property
     def late_rows(self) -> bool:
@@ -192,9 +238,9 @@ class Sensor(ABC):
         """Whether pixels and exposures stay apart, so that inverses are closed forms."""
         return True
 
-    def at(self, exposure: int) -> Sensor:
-        """The sensor under the one code that is loaded in the given exposure."""
-        return self if self.code.ndim == 3 else replace(self, code=self.code[exposure % self.codes])
+    def at(self, number: int) -> Sensor:
+        """The sensor under the one code that is loaded in the exposure of that number."""
+        return self if self.code.ndim == 3 else replace(self, code=self.code[number % self.codes])
 
     def crop(self, rows: slice, columns: slice) -> Sensor:
         """The part of the chip that sees ``video[:, rows, columns]``: the same code, maps and noise at another origin."""
@@ -224,41 +270,35 @@ class Sensor(ABC):
         ndarray, (..., B, H, W)
             Whole numbers, exact, for whole numbers under a code of zeros and ones without leaks; else floating.
         """
-        video = _exposable(video, self.frames)
-        if video.ndim == 3 and self.code.ndim == 3:
-            return self._expose_once(video, out)
-        lead = video.shape[:-3]
-        if self.code.ndim == 4 and not lead:
+        if self.code.ndim == 3:
+            return self.exposure.expose(video, out)
+        video = exposable(video, self.frames)
+        if video.ndim == 3:
             raise Refusal(f"a sensor of {self.codes} codes needs video (exposures, {self.frames}, H, W), not {video.shape}")
-        charges = [
-            self.at(index[-1])._expose_once(video[index], None if out is None else out[index]) for index in np.ndindex(lead)
-        ]
-        return np.stack(charges).reshape(*lead, *charges[0].shape) if out is None else out
+        charge = stacked(
+            video.shape[:-3], lambda n: self.at(n[-1]).exposure.expose(video[n], None if out is None else out[n])
+        )
+        return charge if out is None else out
 
     def adjoint(self, charge: NDArray) -> NDArray:
         """A^T y of charge (..., B, H, W): (..., T, H, W), float32 or float64. The adjoint of `expose`."""
-        return self._each(charge, lambda one, sensor: sensor._adjoint_once(one))
+        return self._each(charge, Exposure.adjoint)
 
     def pseudo_inverse(self, charge: NDArray) -> NDArray:
         """The video of least energy that explains the charge: A^+ y = A^T (A A^T)^+ y, (..., T, H, W)."""
-        return self._each(charge, lambda one, sensor: sensor._adjoint_once(combine(one, sensor._inverse_gram, sensor.origin)))
+        return self._each(charge, Exposure.pseudo_inverse)
+
+    def expose_timeline(self, video: NDArray) -> NDArray:
+        """Charge (N, B, H, W) of all whole exposures of a video (frames, H, W). The adjoint is `expose_timeline_adjoint`."""
+        return self.expose(self.timeline(self.exposures_in(len(video))).windows(video))
+
+    def expose_timeline_adjoint(self, charge: NDArray) -> NDArray:
+        """A^T of charge (N, B, H, W), added up where exposures share frames: (frames, H, W). The adjoint of `expose_timeline`."""
+        return self.timeline(len(charge)).windows_adjoint(self.adjoint(charge))
 
     def gram(self, weights: NDArray | None = None) -> NDArray:
-        """A diag(P) A^T between the buckets of each pixel.
-
-        Parameters
-        ----------
-        weights : ndarray, (T, H, W), optional
-            P, such as the variance of an estimate; without it P = 1.
-
-        Returns
-        -------
-        ndarray, (B, B, p, q)
-            Periodic from the chip's pixel (0, 0); with ``weights``, or where M is a map, (B, B, H, W).
-        """
-        if weights is None:
-            return bucket_gram.gram(self._shares, self.mixing)
-        return bucket_gram.weighted_gram(self.exposure, self.mixing, weights, self.origin)
+        """A diag(P) A^T between the buckets of each pixel: `Exposure.gram`."""
+        return self.exposure.gram(weights)
 
     # Captures -------------------------------------------------------------------------------------------------------------
 
@@ -287,14 +327,12 @@ class Sensor(ABC):
 
         count = self.exposures_in(len(video))
         white = white_of(video[0:1]) if white is None else white
-        starts = [n * self.period for n in range(count)]
-        images = np.stack(
-            [self.take(video[s : s + self.frames], seed=seed, exposure=first + n, white=white) for n, s in enumerate(starts)]
-        )
+        window = self.timeline(count).window
+        images = np.stack([self.take(video[window(n)], seed=seed, number=first + n, white=white) for n in range(count)])
         return Capture(images, self.from_exposure(first), self.record(count, white=white, seed=seed, first=first))
 
-    def take(self, video: ArrayLike, *, seed: int, exposure: int = 0, white: float = 1.0) -> NDArray:
-        """One exposure, read out: (T, H, W[, 3]) to (B, H, W[, 3]) in DN (ideal: the charge itself, times ``white``)."""
+    def take(self, video: ArrayLike, *, seed: int, number: int = 0, white: float = 1.0) -> NDArray:
+        """The exposure of that number, read out: (T, H, W[, 3]) to (B, H, W[, 3]) in DN (ideal: the charge itself, times ``white``)."""
         video = np.asarray(video)
         if self.colour in colour_filter.PATTERNS and video.ndim == 4:
             video = colour_filter.mosaic(video, self.colour, self.origin)
@@ -304,11 +342,23 @@ class Sensor(ABC):
             raise Refusal(f"an rgb sensor takes video (T, H, W, 3), not {video.shape}")
         if not white > 0:
             raise Refusal(f"white={white} is the value of irradiance 1; needed: above 0")
-        sensor = self.at(exposure)
+        sensor = self.at(number)
         if self.colour != "rgb":
-            return sensor._read_out(video, white, seed, exposure, 0)
-        planes = [sensor._read_out(np.ascontiguousarray(video[..., c]), white, seed, exposure, c) for c in range(3)]
+            return sensor._read_out(video, white, seed, number, 0)
+        planes = [sensor._read_out(np.ascontiguousarray(video[..., c]), white, seed, number, c) for c in range(3)]
         return np.stack(planes, axis=-1)
+
+    def hot_samples(self, shape: tuple[int, ...], lane: int = 0) -> NDArray[np.bool_] | None:
+        """The samples (B, H, W) of a frame (H, W) that tell more of their hot pixel than of the scene; None if there are none."""
+        return left_out(
+            self.readout,
+            (self.buckets, shape[0], shape[1]),
+            duration=self.duration,
+            known=self.hot,
+            origin=self.origin,
+            lattice=self.lattice,
+            lane=lane,
+        )
 
     def exposures_in(self, frames: int) -> int:
         """How many whole exposures a video of so many frames gives."""
@@ -316,16 +366,19 @@ class Sensor(ABC):
             raise Refusal(f"the video has {frames} frame{'s' * (frames != 1)}; one exposure of this sensor needs {self.frames}")
         return (frames - self.frames) // self.period + 1
 
+    def timeline(self, count: int) -> Timeline:
+        """So many exposures in a row: which frames each one sees."""
+        return Timeline(count, self.frames, self.period)
+
     def from_exposure(self, first: int) -> Sensor:
         """The sensor whose cycle of codes begins where this one stands at exposure ``first``."""
         return self if first % self.codes == 0 else replace(self, code=np.roll(self.code, -first, axis=0))
 
     def record(self, count: int, *, white: float, seed: int, first: int = 0, start: int = 0) -> dict[str, Any]:
         """What every capture by this sensor notes down: the frames it saw (N, T), the value of white, the seed."""
-        index = start + np.arange(count)[:, None] * self.period + np.arange(self.frames)
         return {
             "white": float(white),
-            "frame_index": index.tolist(),
+            "frame_index": self.timeline(count).seen(start).tolist(),
             "seed": int(seed),
             "first_exposure": int(first),
             "synthetic": True,
@@ -349,18 +402,7 @@ class Sensor(ABC):
         for name, value in state.items():
             object.__setattr__(self, name, value)
 
-    # One exposure under one code ------------------------------------------------------------------------------------------
-
-    def _collected(self, code: NDArray) -> NDArray:
-        """S under one code, with the row that all light falls on where there is parasitic light."""
-        share = lagged(self.share(code), self.lag)
-        if self.cell > 1:
-            share = share.repeat(self.cell, -2).repeat(self.cell, -1)
-        if self.timing.skew:
-            share = delayed_rows(share, self.timing.skew * self._down_the_chip)
-        if self._has_parasitic_light:
-            share = np.concatenate([share, np.ones_like(share[:1])])
-        return share
+    # ----------------------------------------------------------------------------------------------------------------------
 
     @property
     def _has_parasitic_light(self) -> bool:
@@ -371,6 +413,11 @@ class Sensor(ABC):
         """r / rows of each row of the chip."""
         step, top, _ = self.lattice
         return np.arange(top, self.timing.rows, step) / self.timing.rows
+
+    @property
+    def _late_rows(self) -> int:
+        """How many rows the chip has, if they are late; else 0."""
+        return len(self._down_the_chip) if self.late_rows else 0
 
     def _phase(self, row: int, column: int) -> Sensor:
         """Every second pixel from a chip address on, as a mono sensor; maps and rows stay those of the chip."""
@@ -384,69 +431,19 @@ class Sensor(ABC):
             lattice=(2, row % 2, column % 2),
         )
 
-    @cached_property
-    def _shares(self) -> BucketShare:
-        return BucketShare(np.ascontiguousarray(self.exposure))
-
-    @cached_property
-    def _mixes(self) -> bool:
-        return not np.array_equal(self.mixing, np.eye(self.buckets)[:, :, None, None])
-
-    def _expose_once(self, video: NDArray, out: NDArray | None = None) -> NDArray:
-        self._check_rows(video.shape[1])
-        if not self._mixes:
-            return self._shares.forward(video, self.origin, out)
-        charge = combine(self._shares.forward(video, self.origin), self._mixing_on(video.shape[1:]), self.origin)
-        if out is None:
-            return charge
-        fitting(out, charge.shape, charge.dtype)[...] = charge
-        return out
-
-    def _adjoint_once(self, charge: NDArray) -> NDArray:
-        self._check_rows(charge.shape[1])
-        if self._mixes:
-            charge = combine(charge, self._mixing_on(charge.shape[1:]).swapaxes(0, 1), self.origin)
-        return self._shares.adjoint(charge, self.origin)
-
-    @cached_property
-    def _inverse_gram(self) -> NDArray:
-        return symmetric_inverse(self.gram())
-
-    def _check_rows(self, height: int) -> None:
-        if self.late_rows and self.origin[0] + height > (rows := len(self._down_the_chip)):
-            raise Refusal(f"a frame of {height} rows from row {self.origin[0]} on does not fit a chip of rows={rows}")
-
-    def _mixing_on(self, shape: tuple[int, ...]) -> NDArray:
-        """M, after checking that a map covers pixels ``origin .. origin + shape`` of the chip."""
-        mixing = self.mixing
-        for size, start, length in zip(mixing.shape[2:], self.origin, shape, strict=True):
-            if size > 1 and start + length > size:
-                raise Refusal(
-                    f"the sensor's maps are {mixing.shape[2]}x{mixing.shape[3]}; a frame of {shape[0]}x{shape[1]} does not fit"
-                )
-        return mixing
-
-    def _read_out(self, video: NDArray, white: float, seed: int, exposure: int, lane: int) -> NDArray:
+    def _read_out(self, video: NDArray, white: float, seed: int, number: int, lane: int) -> NDArray:
         charge = self.expose(video)
         if charge.dtype.kind == "f" and not np.isfinite(charge.sum(dtype=np.float64)):
             raise Refusal("the video holds values that are not finite (NaN or infinity)")
         if not self.readout.ideal and white != 1:
             charge = np.multiply(charge, np.float32(1 / white), dtype=np.float32)
-        return self.readout.read_out(charge, seed=seed, exposure=exposure, lane=lane, origin=self.origin, duration=self.duration)
+        return self.readout.read_out(charge, seed=seed, number=number, lane=lane, origin=self.origin, duration=self.duration)
 
-    def _each(self, charge: NDArray, solve: Any) -> NDArray:
-        charge = np.asarray(charge)
-        charge = charge.astype(np.float64 if charge.dtype in (np.float64, np.uint32, np.int64) else np.float32, copy=False)
-        if charge.ndim < 3 or charge.shape[-3] != self.buckets:
-            raise Refusal(
-                f"charge of shape {charge.shape} does not fit a sensor of {self.buckets} bucket(s); needed: (..., {self.buckets}, H, W)"
-            )
-        lead = charge.shape[:-3]
-        if not lead:
-            return solve(charge, self.at(0))
-        return np.stack([solve(charge[index], self.at(index[-1])) for index in np.ndindex(lead)]).reshape(
-            *lead, self.frames, *charge.shape[-2:]
-        )
+    def _each(self, charge: NDArray, solve: Callable[[Exposure, NDArray], NDArray]) -> NDArray:
+        if self.code.ndim == 3:
+            return solve(self.exposure, charge)
+        charge = measured(charge, self.buckets)
+        return stacked(charge.shape[:-3], lambda n: solve(self.at(n[-1] if n else 0).exposure, charge[n]))
 
 
 def white_of(video: ArrayLike) -> float:
@@ -477,17 +474,3 @@ def _checked_map(hot: ArrayLike) -> NDArray[np.uint8]:
     array = np.array(array, np.uint8, order="C")
     array.setflags(write=False)
     return array
-
-
-def _exposable(video: ArrayLike, frames: int) -> NDArray:
-    array = np.asarray(video)
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)  # numba knows only the byte order of the machine
-    if array.ndim < 3 or array.shape[-3] != frames:
-        raise Refusal(
-            f"video of shape {array.shape} does not fit an exposure of {frames} sub-exposures; needed: (..., {frames}, H, W)"
-        )
-    if array.dtype.kind not in "buif" or array.size == 0:
-        raise Refusal(f"video of type {array.dtype} and shape {array.shape} cannot be exposed; needed: numbers (T, H, W)")
-    if array.dtype == bool:
-        return array.view(np.uint8)
-    return array if array.dtype.name in ("uint8", "uint16", "float32", "float64") else array.astype(np.float64)

@@ -48,7 +48,7 @@ class Laboratory:
         """Frames under steady light, (L, 2, H, W)."""
         sensor = self.sensor(code, seconds, **settings)
         video = np.full((len(code), *SHAPE), level, np.float32)
-        images = [sensor.take(video, seed=3, exposure=self.taken + n) for n in range(frames)]
+        images = [sensor.take(video, seed=3, number=self.taken + n) for n in range(frames)]
         self.taken += frames
         return np.stack(images)
 
@@ -98,7 +98,7 @@ def _strobes(lab: Laboratory) -> None:
     for t in range(T):
         flash = np.zeros((T, *SHAPE), np.float32)
         flash[t] = 30
-        images = [lab.sensor(code, lag=lag_matrix()).take(flash, seed=4, exposure=lab.taken + n) for n, code in enumerate(codes)]
+        images = [lab.sensor(code, lag=lag_matrix()).take(flash, seed=4, number=lab.taken + n) for n, code in enumerate(codes)]
         lab.taken += len(codes)
         lab.save(f"flash-{t}.npy", np.stack(images), "strobe", strobe=t)
 

@@ -93,7 +93,7 @@ def calibrated(setting: Setting, seed: int, *, frames: int = 4, levels: int = 10
         nonlocal taken
         charge = (light / readout.white * setting.shares(duty)).astype(np.float32)[:, None, None]
         charge = np.broadcast_to(charge, (len(charge), *SHAPE))
-        images = [readout.read_out(charge, seed=seed, exposure=taken + n, duration=seconds) for n in range(count)]
+        images = [readout.read_out(charge, seed=seed, number=taken + n, duration=seconds) for n in range(count)]
         taken += count
         top = None if readout.bits is None else 2**readout.bits - 1
         return Stack(stack_moments(np.stack(images), top=top), seconds, light / readout.white / SUB_EXPOSURES, duty)

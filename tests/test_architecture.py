@@ -117,8 +117,8 @@ MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("
 
 #: Files that need each other, and why they may.
 KNOTS = {
-    frozenset({"sensors.sensor", "sensors.capture", "sensors.hot_pixels", "sensors.identity"}): (
-        "a sensor takes captures, and a capture knows the sensor that took it; the other two are parts of them that take a sensor"
+    frozenset({"sensors.sensor", "sensors.capture", "sensors.identity"}): (
+        "a sensor takes captures, and a capture knows the sensor that took it; identity is a part of it that takes a sensor"
     ),
     frozenset({"c2b.video.recording", "c2b.video.window", "c2b.video.sidecar", "c2b.video.plausibility"}): (
         "a window of a recording is a recording, and the two others are steps of opening and reading one"

@@ -240,7 +240,7 @@ def test_parasitic_light_is_measured_in_the_convention_of_the_model(tmp_path: Pa
         timing = Timing(sub_exposure=seconds / 9, readout_time=late, rows=SHAPE[0])
         chip = sensors.make(kind, open_for(count), readout=readout, timing=timing, parasitic=parasitic, **settings)
         video = np.full((9, *SHAPE), light, np.float32)
-        np.save(tmp_path / f"{name}.npy", np.stack([chip.take(video, seed=6, exposure=taken + n) for n in range(6)]))
+        np.save(tmp_path / f"{name}.npy", np.stack([chip.take(video, seed=6, number=taken + n) for n in range(6)]))
         files.append({"file": f"{name}.npy", "exposure": seconds, **words})
         taken += 6
 
@@ -323,7 +323,7 @@ def test_white_of_a_single_bucket_comes_from_a_flat_that_is_not_full() -> None:
 
     def stack(level: float, first: int) -> Stack:
         charge = np.full((1, 40, 50), 9 * level, np.float32)
-        images = [readout.read_out(charge, seed=1, exposure=first + n) for n in range(4)]
+        images = [readout.read_out(charge, seed=1, number=first + n) for n in range(4)]
         return Stack(stack_moments(np.stack(images), top=2**13 - 1), level=level)
 
     flats = [stack(level, 4 * k) for k, level in enumerate(range(1, 14), start=1)]  # full from 9.3 on

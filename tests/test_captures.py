@@ -62,6 +62,16 @@ def taken(name="cep-2019", exposures=4, first=0):
 # In memory -------------------------------------------------------------------------------------------------------------------
 
 
+def test_charge_and_variance_are_computed_once_and_not_pickled():
+    sensor = sensors.make("cep-2019:white=50", codes.make("impulse"))
+    capture = sensor.capture(np.full((18, H, W), 0.5, np.float32), seed=0)
+    before = len(pickle.dumps(capture))
+    assert capture.charge is capture.charge and capture.variance is capture.variance
+    assert len(pickle.dumps(capture)) == before
+    again = pickle.loads(pickle.dumps(capture))
+    assert np.array_equal(again.charge, capture.charge) and np.array_equal(capture[1:2].charge, capture.charge[1:])
+
+
 def test_a_capture_says_which_frames_it_saw():
     capture = taken("map")
     assert capture.record["frame_index"] == [list(range(10 * n, 10 * n + 9)) for n in range(4)]

@@ -207,7 +207,7 @@ def test_the_methods_of_a_camera_share_its_captures(here, capsys, monkeypatch):
     take, calls = sensors.sensor.Sensor.take, []
     monkeypatch.setattr(sensors.sensor.Sensor, "take", lambda *given, **named: calls.append(named) or take(*given, **named))
     run(capsys, "v.npy", "--sensor", "two-bucket", "--sensor", "coded-pixel")
-    assert [named["exposure"] for named in calls] == [0, 1, 0, 1]
+    assert [named["number"] for named in calls] == [0, 1, 0, 1]
 
 
 def test_one_exposure_at_a_time_is_in_memory(here, capsys, monkeypatch):

@@ -130,7 +130,7 @@ def test_the_step_is_that_of_the_formula():
     capture = sensor.capture(truth, seed=0)
     P = np.random.default_rng(0).uniform(0.001, 0.05, truth.shape)
     moved = data_step(guess(), capture, P)
-    share = sensor.exposure.astype(float)
+    share = sensor.shares.astype(float)
     for i, j in ((0, 0), (7, 13), (59, 80)):
         A = sensor.mixing[:, :, 0, 0] @ share[:, :, (i + 1) % 3, (j + 2) % 3]
         x, p = guess()[:, i, j].astype(float), P[:, i, j]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 import sensors
+import sensors.exposure
 from c2b import codes
 from recon.consistency import data_step
 from sensors.capture import Capture
+from sensors.coded_pixel import CodedPixel
+from sensors.flutter_shutter import FlutterShutter
 from sensors.refusal import Refusal
+from sensors.timing import Timing
 
 torch = pytest.importorskip("torch")
 from sensors.exposure_torch import Exposure, symmetric_inverse  # noqa: E402
@@ -183,7 +187,7 @@ def test_a_code_is_learnt_through_the_twin():
     optimiser = torch.optim.Adam([logits], lr=0.1)
     for _ in range(30):
         code = torch.sigmoid(logits)
-        learnt = replace(exposure, shares=torch.stack([code, 1 - code]))
+        learnt = exposure.under(code)
         loss = (learnt.pseudo_inverse(learnt.expose(video)) - video).square().mean()
         optimiser.zero_grad()
         loss.backward()
@@ -229,13 +233,92 @@ def test_the_inverse_of_a_field_of_matrices_is_that_of_moore_and_penrose():
         assert np.allclose(symmetric_inverse(torch.as_tensor(gram)), expected)
 
 
+SETTINGS = {"lag": 0.1, "parasitic": 0.02, "cell": 2, "timing": Timing(1e-3, 2, "rolling", 5e-4, 0.01, 40)}
+
+
+def grey(sensor, tile=(2, 3)):
+    shape = (1, 1) if isinstance(sensor, FlutterShutter) else tile
+    return np.random.default_rng(7).random((sensor.code.shape[-3], *shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("settings", [{}, SETTINGS], ids=["plain", "lag-light-cells-rows"])
+@every_camera
+def test_the_chain_from_the_code_is_that_of_the_sensor(kind, settings):
+    """The twin of one sensor under the code of another is the twin of the other, whatever happens between code and charge."""
+    if kind.startswith("rolling"):
+        settings = {key: value for key, value in settings.items() if key != "parasitic"}
+        settings |= {"timing": replace(settings["timing"], readout_time=0.0)} if settings else {}
+    sensor = replace(build(kind, origin=(1, 2)), **settings)
+    other = replace(sensor, code=grey(sensor, (3, 2)))
+    moved = Exposure.of(sensor, dtype=torch.float64).under(torch.tensor(other.code, dtype=torch.float64))
+    assert np.allclose(moved.on_pixels(H, W), other.exposure.on_pixels(H, W, np.float64), rtol=0, atol=1e-6)
+    video = film(other)
+    assert np.allclose(moved.expose(video), other.expose(video.numpy()), rtol=0, atol=1e-6 * other.frames)
+
+
+@pytest.mark.parametrize("kind", ["two-bucket:leakage=0.05", "maps"])
+def test_the_chain_is_differentiable_in_the_code(kind):
+    sensor = replace(build(kind, "bernoulli:tile=[2,3],frames=4,seed=1", origin=(1, 1)), **SETTINGS)
+    exposure, video = Exposure.of(sensor, dtype=torch.float64), normal(4, 5, 6)
+    code = torch.as_tensor(grey(sensor), dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(lambda c: exposure.under(c).expose(video), code)
+
+
+def test_shares_that_mix_pixels_have_no_such_chain():
+    @dataclass(frozen=True, eq=False)
+    class Blurred(CodedPixel):
+        def share(self, code):
+            return (code[None] + np.roll(code, 1, -1)[None]) / 2
+
+    sensor = Blurred(grey(build("two-bucket")))
+    with pytest.raises(Refusal, match="the shares of Blurred are not affine in the code, pixel by pixel"):
+        Exposure.of(sensor).under(torch.tensor(sensor.code))
+
+
+def test_both_exposures_have_the_same_verbs_in_the_same_order_and_say_the_same_of_them():
+    verbs = ["on_pixels", "expose", "adjoint", "counts", "gram", "pseudo_inverse", "residual_precision", "data_step"]
+    verbs += ["repeats", "on_tile"]
+    for kind in (sensors.exposure.Exposure, Exposure):
+        public = [name for name in vars(kind) if name in verbs]
+        assert public == verbs
+    for name in (*verbs, "frames", "buckets"):
+        assert getattr(Exposure, name).__doc__ == getattr(sensors.exposure.Exposure, name).__doc__
+
+
+@pytest.mark.parametrize("lead", [(), (2,), (2, 3)])
+@pytest.mark.parametrize("kind", ["two-bucket:leakage=0.05", "maps", "rolling-shutter:delay=3.5,rows=40"])
+def test_every_verb_is_that_of_the_other_exposure(kind, lead):
+    sensor, rng = build(kind, origin=(1, 2)), np.random.default_rng(4)
+    ours, theirs = sensor.exposure, Exposure.of(sensor, dtype=torch.float64)
+    video, error = rng.random((*lead, ours.frames, H, W)), rng.uniform(0.01, 0.1, (*lead, ours.frames, H, W))
+    charge, variance = rng.random((2, *lead, ours.buckets, H, W))
+    variance[..., :3, :] = np.inf
+    for verb, given in {
+        "expose": [video],
+        "adjoint": [charge],
+        "gram": [error],
+        "pseudo_inverse": [charge],
+        "residual_precision": [variance, error],
+        "data_step": [video, charge, variance, error],
+    }.items():
+        found = getattr(theirs, verb)(*map(torch.as_tensor, given))
+        expected = getattr(ours, verb)(*given)
+        assert found.shape == expected.shape and np.allclose(found, expected, rtol=1e-6, atol=1e-6), verb
+    given = [torch.as_tensor(part) for part in (video, charge, variance)]
+    assert np.allclose(ours.data_step(video, charge, variance, 0.1), theirs.data_step(*given, 0.1))
+    assert np.allclose(ours.data_step(video, charge), theirs.data_step(*given[:2]))
+    assert np.allclose(ours.counts(H, W), theirs.counts(H, W), rtol=1e-6)
+    assert np.allclose(ours.on_pixels(H, W, np.float64), theirs.on_pixels(H, W))
+    assert np.allclose(ours.gram(), theirs.gram()) and ours.repeats == theirs.repeats == (kind == "two-bucket:leakage=0.05")
+
+
 def test_mistakes_are_refused():
     sensor = build("two-bucket")
     exposure = Exposure.of(sensor)
-    with pytest.raises(Refusal, match=r"needed: \(N, 6, H, W\)"):
+    with pytest.raises(Refusal, match=r"needed: \(..., 6, H, W\)"):
         exposure.expose(torch.zeros(1, 5, H, W))
-    with pytest.raises(Refusal, match=r"needed: \(N, 2, H, W\)"):
-        exposure.adjoint(torch.zeros(2, H, W))
+    with pytest.raises(Refusal, match=r"needed: \(..., 2, H, W\)"):
+        exposure.adjoint(torch.zeros(3, H, W))
     with pytest.raises(Refusal, match="error_variance"):
         exposure.data_step(torch.zeros(1, 6, H, W), torch.zeros(1, 2, H, W), torch.ones(1, 2, H, W))
     with pytest.raises(Refusal, match="at\\(n\\)"):

@@ -25,7 +25,7 @@ def flat(readout: Readout, *levels: float, shape: tuple[int, int] = SHAPE[1:], *
 
 def test_photon_transfer_gives_back_gain_read_noise_and_full_well() -> None:
     levels = np.linspace(0, 0.7 * 8400, 12)
-    pairs = [(flat(CAMERA, level, exposure=2 * k), flat(CAMERA, level, exposure=2 * k + 1)) for k, level in enumerate(levels)]
+    pairs = [(flat(CAMERA, level, number=2 * k), flat(CAMERA, level, number=2 * k + 1)) for k, level in enumerate(levels)]
     mean = np.array([(a + b).mean() / 2 for a, b in pairs]) - 64
     variance = np.array([(a - b).var() / 2 for a, b in pairs])
     gain = ((variance - variance[0]) @ mean) / (mean @ mean)
@@ -73,7 +73,7 @@ def test_difference_of_buckets_has_the_variance_of_their_sum() -> None:
 
 def test_exposures_lanes_buckets_and_seeds_have_noise_of_their_own() -> None:
     first, second = flat(CAMERA, 900, 900)
-    others = [second, *(flat(CAMERA, 900, 900, **change)[0] for change in ({"exposure": 1}, {"lane": 1}, {"seed": 2}))]
+    others = [second, *(flat(CAMERA, 900, 900, **change)[0] for change in ({"number": 1}, {"lane": 1}, {"seed": 2}))]
     for other in others:
         assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 5 / np.sqrt(N)
 
@@ -86,7 +86,7 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 def test_crops_and_threads_do_not_change_a_bit(bits: int | None) -> None:
     readout = replace(CAMERA, bits=bits, prnu=0.02, dsnu=3, dark_current=(4, 5))
     charge = (40 * np.random.default_rng(0).random((2, 120, 401)) ** 3).astype(np.float32)
-    settings = {"seed": 3, "exposure": 5, "lane": 1, "duration": 0.5}
+    settings = {"seed": 3, "number": 5, "lane": 1, "duration": 0.5}
     with kernel.threads(1):
         whole = readout.read_out(charge, **settings)
     with kernel.threads(3):
@@ -130,7 +130,7 @@ def test_saturated_samples_carry_no_weight() -> None:
 
 def test_fixed_pattern_stays_from_exposure_to_exposure() -> None:
     readout = Readout(white=100, prnu=0.02, dsnu=5, serial=9)
-    dark, bright = (np.mean([flat(readout, level, level, exposure=n) for n in range(20)], 0) for level in (0, 4000))
+    dark, bright = (np.mean([flat(readout, level, level, number=n) for n in range(20)], 0) for level in (0, 4000))
     for bucket in (0, 1):
         assert dark[bucket] == pytest.approx(dsnu_map(5, 9, bucket, SHAPE[1:]), abs=1e-4)
         expected = 4000 * prnu_map(0.02, 9, bucket, SHAPE[1:]) + dark[bucket]

@@ -60,7 +60,7 @@ def test_row_noise_is_the_variance_of_row_means() -> None:
 
 def test_row_noise_is_new_in_each_exposure_and_bucket() -> None:
     readout = replace(QUIET, row_noise=4)
-    first, second = (flat(readout, 0, 0, exposure=n)[:, :, 0] for n in (0, 1))
+    first, second = (flat(readout, 0, 0, number=n)[:, :, 0] for n in (0, 1))
     for other in (first[1], second[0]):
         assert abs(np.corrcoef(first[0], other)[0, 1]) < 4 / np.sqrt(SHAPE[0])
 
@@ -101,7 +101,7 @@ def test_tails_are_the_heavier_the_smaller_lambda_and_read_noise_stays_the_rms(
 
 def test_hot_pixels_belong_to_the_serial_number() -> None:
     readout = replace(QUIET, hot_pixels=0.02, hot_current=800, serial=5)
-    hot = [flat(readout, 0, 0, duration=0.5, exposure=n, seed=n) > 200 for n in (0, 1)]
+    hot = [flat(readout, 0, 0, duration=0.5, number=n, seed=n) > 200 for n in (0, 1)]
     assert np.array_equal(*hot)
     for bucket in (0, 1):
         assert np.array_equal(hot[0][bucket], hot_pixel_map(0.02, 5, bucket, SHAPE))
@@ -192,7 +192,7 @@ def light() -> np.ndarray:
 @pytest.mark.parametrize("bits", [12, None])
 def test_crops_and_threads_do_not_change_a_bit(bits: int | None) -> None:
     readout = ALL if bits else replace(ALL, bits=None, companded_bits=None)
-    settings = {"seed": 3, "exposure": 5, "lane": 1, "duration": 0.5}
+    settings = {"seed": 3, "number": 5, "lane": 1, "duration": 0.5}
     with kernel.threads(1):
         whole = readout.read_out(light(), **settings)
     with kernel.threads(3):
@@ -206,7 +206,7 @@ def test_what_is_switched_off_leaves_every_bit_as_it_was() -> None:
     readout = Readout(
         white=100, full_well=3000, read_noise=12, gain=0.48, black_level=64, bits=12, prnu=0.02, dsnu=3, dark_current=4
     )
-    image = readout.read_out(light()[:, :4, :5], seed=3, exposure=2, origin=(3, 5), duration=0.5)
+    image = readout.read_out(light()[:, :4, :5], seed=3, number=2, origin=(3, 5), duration=0.5)
     assert image[:, 1].tolist() == [[1509, 99, 69, 386, 1502], [1509, 114, 89, 1345, 230]]
 
 

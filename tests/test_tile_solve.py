@@ -150,7 +150,7 @@ def test_masks_are_solved_by_the_normal_equations_of_each_tile(kind, noisy):
     frames, tile, ridge = 6, (4, 5), 0.1
     shape = (13, 17)
     sensor = build(kind, f"bernoulli:frames={frames},tile=[{shape[0]},{shape[1]}],seed=3")
-    A = np.einsum("bc,ctij->btij", sensor.mixing[..., 0, 0], sensor.exposure.astype(float))
+    A = np.einsum("bc,ctij->btij", sensor.mixing[..., 0, 0], sensor.shares.astype(float))
     rng = np.random.default_rng(0)
     y = rng.random((sensor.buckets, *shape)).astype(np.float32)
     weight = rng.random(y.shape) if noisy else np.ones(y.shape)

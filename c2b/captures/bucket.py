@@ -39,7 +39,6 @@ def light_of(capture: Capture, bucket: int | None) -> NDArray:
     if sensor.colour == "rgb" or sensor.codes > 1:
         what = "in colour" if sensor.colour == "rgb" else f"cycles {sensor.codes} codes"
         raise Refusal(f"the capture {what}; the format holds grey measurements under one code")
-    one = np.zeros((sensor.buckets, *capture.images.shape[2:4]), np.float64)
-    one[number] = 1
-    light = sensor.adjoint(one)
+    height, width = capture.images.shape[2:4]
+    light = sensor.at(0).exposure.on_pixels(height, width, np.float64)[number]
     return light.astype(np.uint8 if bool(((light == 0) | (light == 1)).all()) else np.float32)

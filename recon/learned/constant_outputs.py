@@ -7,8 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recon.tile_solve import LARGEST_TILE
-
 #: An output (frame, row and column of the tile) is constant if its variance is below this part of the truth's.
 CONSTANT = 1e-4
 
@@ -42,9 +40,9 @@ def variance_ratios(video: NDArray, truth: NDArray, tile: tuple[int, int]) -> ND
     video, truth : ndarray, (T, H, W)
         Beginning with a tile.
     tile : (int, int)
-        One larger than codes on the tile grid have counts as a single pixel.
+        `Sensor.grid`.
     """
-    p, q = tile if max(tile) <= LARGEST_TILE else (1, 1)
+    p, q = tile
     rows, columns = (size // side * side for size, side in zip(video.shape[1:], (p, q), strict=True))
     seen = [one[:, :rows, :columns].reshape(len(one), rows // p, p, columns // q, q).astype(np.float64) for one in (video, truth)]
     ours, theirs = (one.var((1, 3)) for one in seen)

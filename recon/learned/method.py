@@ -291,7 +291,7 @@ class Learned(Reconstructor):
         theirs, ours = ("x".join(map(str, code.shape[-2:] + code.shape[-3:-2])) for code in (trained.code, sensor.code))
         here = f"this one is of {ours} with {sensor.buckets}"
         if (theirs, trained.buckets) == (ours, sensor.buckets):
-            elsewhere = np.mean((sensor.exposure[0] > 0.5) != (trained.code > 0.5))
+            elsewhere = np.mean((sensor.shares[0] > 0.5) != (trained.code > 0.5))
             here = f"this one differs from it in {elsewhere:.0%} of its values"
         return (
             f"these weights of {self.name} were trained for {trained.buckets} bucket(s) and a code of {theirs}; {here}; "
@@ -358,4 +358,4 @@ def _read(method: Learned, path: Path) -> Trained:
 
 def opens_like(sensor: Sensor, code: NDArray) -> bool:
     """Whether bucket 0 collects, but for leakage, while that code is 1."""
-    return np.array_equal(sensor.exposure[0] > 0.5, code > 0.5)
+    return np.array_equal(sensor.shares[0] > 0.5, code > 0.5)

@@ -48,7 +48,7 @@ def check_outputs(method: Learned, trained: Trained, video: NDArray) -> OutputCh
     method.trained_ = trained
     shown = method.reconstruct(Capture(sensor.take(video, seed=0)[None], sensor))[0]
     frames = [psnr(*pair, data_range=1.0) for pair in zip(shown, video, strict=True)]
-    return OutputCheck(constant_outputs([variance_ratios(shown, video, sensor.tile)]), frames)
+    return OutputCheck(constant_outputs([variance_ratios(shown, video, sensor.grid)]), frames)
 
 
 def sensor_of(trained: Trained) -> Sensor:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recon.learned.network import Given
-from recon.tile_solve import LARGEST_TILE
 
 #: Larger frames are run in bands of rows, which overlap by the reach of the network, if it says one.
 MOST_PIXELS = 2_500_000
@@ -29,8 +28,7 @@ def on_whole_cells(run: Callable[[Given], Tensor], given: Given, multiple: tuple
     import torch
 
     sensor, shape = given.exposure.sensor, (given.charge.shape[2], given.charge.shape[3])
-    period = sensor.tile if max(sensor.tile) <= LARGEST_TILE else (1, 1)
-    (rows, top), (columns, left) = map(whole_cells, shape, sensor.origin, period, multiple)
+    (rows, top), (columns, left) = map(whole_cells, shape, sensor.origin, sensor.grid, multiple)
     band = max(1, MOST_PIXELS // (len(columns) * multiple[0])) * multiple[0] if reach else len(rows)
     halo = -(-reach // multiple[0]) * multiple[0] if band < len(rows) else 0
     parts = []

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from recon.learned.mask_unfolding import MaskUnfolding
 from recon.learned.method import Trained
 from recon.learned.tile_unfolding import TileUnfolding
-from recon.tile_solve import LARGEST_TILE
 from sensors.sensor import Sensor
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Unfolding(TileUnfolding):
         return self._of(network.settings).source(batches, network)
 
     def _for(self, sensor: Sensor) -> TileUnfolding:
-        return self._kind(max(sensor.tile) > LARGEST_TILE)
+        return self._kind(sensor.masked)
 
     def _of(self, settings: Mapping[str, Any]) -> TileUnfolding:
         return self._kind("tile" not in settings)

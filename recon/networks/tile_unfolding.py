@@ -103,7 +103,7 @@ class TileUnfolding(nn.Module, Network):
             noise = charge.new_zeros(charge.shape) if variance is None else variance
             given.append((noise / count.square()).clamp(max=1).sqrt())
         if self.coded:
-            given.append(exposure.on_pixels(charge)[0].expand(len(charge), -1, -1, -1))
+            given.append(exposure.on_pixels(*charge.shape[-2:])[0].expand(len(charge), -1, -1, -1))
         known = [_on_grid(field, self.tile) for field in given]
         step = self._noisy_step(charge, variance, exposure) if self.noisy else self._exact_step(charge, exposure)
         x, estimates = _folded(start.float(), self.tile), []
@@ -121,7 +121,7 @@ class TileUnfolding(nn.Module, Network):
         tile = self.tile
         if exposure.mixing is not None or tuple(exposure.shares.shape[-2:]) != tile:
             return lambda x, change: _folded(exposure.data_step(unfold(x + change, tile), charge), tile)
-        shares = exposure.on_pixels(charge)[:, :, : tile[0], : tile[1]].flatten(2)
+        shares = exposure.on_pixels(*charge.shape[-2:])[:, :, : tile[0], : tile[1]].flatten(2)
         inverse = symmetric_inverse((shares[:, None] * shares).sum(2)[:, :, None])[:, :, 0]
         see = _tile_matrix(shares.transpose(0, 1))
         explain = _tile_matrix((inverse[:, :, None] * shares).sum(1))

@@ -24,8 +24,8 @@ from torch import Tensor
 from recon.networks.space_to_depth import fold
 from recon.reconstructor import needs_local
 from recon.tile_matrix import TileMatrix, centroids_of, tile_matrix, turned
-from recon.tile_solve import LARGEST_TILE
 from recon.upsampling import spline_matrix, tile_starts
+from sensors.exposure import LARGEST_TILE
 from sensors.exposure_torch import Exposure
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
@@ -41,14 +41,14 @@ def refusal(sensor: Sensor) -> str:
     """Why the sensor has no tile video; empty if it has."""
     if reason := needs_local(sensor, "tile video"):
         return reason
-    if max(sensor.tile) > LARGEST_TILE or sensor.mixing.shape[2:] != (1, 1) or sensor.late_rows:
+    if not sensor.at(0).exposure.repeats:
         return f"tile video needs a code that repeats every {LARGEST_TILE} pixels or fewer, and pixels that are alike all over the chip"
     return ""
 
 
 def blurred_refusal(sensor: Sensor) -> str:
     """Why the buckets of a sensor with tile video make no blurred image; empty if they do."""
-    seen = np.einsum("bc,ctij->tij", sensor.mixing[:, :, 0, 0], sensor.exposure)
+    seen = sensor.at(0).exposure.on_tile.sum(0)
     if np.ptp(seen, axis=0).max() <= UNEVEN * seen.max():
         return ""
     return "the buckets of this sensor together do not see all frames alike, so that there is no blurred image; take two-bucket"

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from recon.learned.network import Given, given, tensor
 from recon.reconstructor import needs_local
-from recon.tile_solve import LARGEST_TILE
 from recon.training.clips import Clips, KeptClips
 from recon.training.schedule import Schedule
 from recon.training.settings import TrainingSettings
@@ -79,7 +78,7 @@ class Batches:
             raise Refusal(reason)
         self.start = start
         self.loss = loss
-        tile = self.sensor.tile if max(self.sensor.tile) <= LARGEST_TILE else (1, 1)
+        tile = self.sensor.grid
         self.cell = lcm(multiple[0], tile[0]), lcm(multiple[1], tile[1])
         self.clips = clips
         self._clips = cache(self._clips_of)
@@ -116,7 +115,7 @@ class Batches:
         """The sensor of a batch, under one of its codes; behind a mask larger than the clips any part of it."""
         sensor = self.sensors(rng) if callable(self.sensors) else self.sensors
         sensor = sensor.at(int(rng.integers(sensor.codes)))
-        if max(sensor.tile) <= LARGEST_TILE:
+        if not sensor.masked:
             return sensor
         spare = [max(whole - part, 0) for whole, part in zip(sensor.tile, size, strict=True)]
         return sensor.crop(*(slice(first, None) for first in rng.integers(np.add(spare, 1)).tolist()))

@@ -74,7 +74,7 @@ class Validation:
             shown, true = (encode(one, response).numpy() for one in (video, torch.from_numpy(truth)))
             volumes.append(psnr(shown, true, data_range=1.0))
             frames.append([psnr(*pair, data_range=1.0) for pair in zip(shown, true, strict=True)])
-            ratios.append(variance_ratios(video.numpy(), truth, case.exposure.sensor.tile))
+            ratios.append(variance_ratios(video.numpy(), truth, case.exposure.sensor.grid))
         figures = {f"{before}psnr": float(np.mean(volumes))}
         if len({len(one) for one in frames}) > 1:  # captures of several lengths
             return Found(figures, [])

@@ -59,7 +59,7 @@ class Dense:
 
     def __init__(self, mixture: GaussianMixture, capture: Capture) -> None:
         self.charge = capture.charge[0].astype(np.float64)
-        exposure = capture.sensor.exposure.astype(np.float64)
+        exposure = capture.sensor.shares.astype(np.float64)
         self.mixture = mixture
         T, h, w = mixture.patch
         covariances = [mixture.covariance(k) for k in range(len(mixture.weights))]
