@@ -39,11 +39,11 @@ def left_out(
     shape : (int, int, int)
         B, H, W.
     duration : float
-        Of the exposure, in seconds.
+        Exposure time, in seconds.
     known : ndarray, (B, rows, columns), optional
         Ones where calibration found a hot pixel of the chip.
     origin, lattice
-        Of the sensor.
+        Place on the chip, and pitch of the pixels, as the sensor has them.
     lane : int
         Which colour plane.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -85,17 +86,16 @@ def test_what_is_added_is_its_file_and_one_line(copy, tmp_path, section):
     assert asked.files and len(asked.lines) == 1 and asked.runs
     follow(copy, asked)
     script = "import sys, warnings\nwarnings.simplefilter('error')\nfrom c2b.cli import main\n" + "\n".join(asked.runs)
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=_surroundings(copy), capture_output=True, text=True, timeout=300)
+    done = run(["-c", script], cwd=tmp_path, copy=copy)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_guards_hold_with_all_that_was_added(copy):
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_architecture.py", "-k", GUARDS]
-    done = subprocess.run(words, cwd=copy, env=_surroundings(copy), capture_output=True, text=True, timeout=300)
+    done = run(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_architecture.py", "-k", GUARDS], cwd=copy, copy=copy)
     assert done.returncode == 0, done.stdout[-3000:]
 
 
-def _surroundings(there: Path) -> dict[str, str]:
-    import os
-
-    return {**os.environ, "PYTHONPATH": str(there), "PYTHONDONTWRITEBYTECODE": "1"}
+def run(words: list[str], *, cwd: Path, copy: Path) -> subprocess.CompletedProcess[str]:
+    """Python on the packages of the copy."""
+    env = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run([sys.executable, *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=300, check=False)
