@@ -234,7 +234,7 @@ class Exposure:
                 raise Refusal(f"the sensor's maps are {maps[0]}x{maps[1]}; a frame of {height}x{width} does not fit")
 
 
-#: Kinds of data step.
+#: What a data step says that lacks its `error_variance`.
 UNWEIGHED = "a data step under noise weighs the noise against the error of the estimate; give error_variance"
 
 
