@@ -120,7 +120,7 @@ class Reconstruction(Recording):
         self._capture, self._method = capture, method
         self._row = sensor.timeline(len(capture))
         self._latest: tuple[int, NDArray] | None = None
-        self._frames_each = method.frames(sensor) if sensor.local else len(self._row)
+        self._frames_each = method.frames_of(sensor) if sensor.local else len(self._row)
         self.path = path
         self.colour = "mono" if sensor.colour == "mono" else "rgb"
         count = len(capture) * self._frames_each if sensor.local else len(self._row)
@@ -151,7 +151,11 @@ class Reconstruction(Recording):
 
     def _exposure(self, number: int) -> NDArray:
         if self._latest is None or self._latest[0] != number:
-            self._latest = number, self._solved(number)
+            video = self._solved(number)
+            if len(video) != self._frames_each:
+                kind = type(self._method).__name__
+                raise Refusal(f"{kind} made {len(video)} frames and says that it makes {self._frames_each}; see its frames_of")
+            self._latest = number, video
         return self._latest[1]
 
     def _solved(self, number: int) -> NDArray:

@@ -38,7 +38,7 @@ class Reconstructor(ABC):
         """Why this method cannot serve the sensor; empty if it can."""
         return ""
 
-    def frames(self, sensor: Sensor) -> int:
+    def frames_of(self, sensor: Sensor) -> int:
         """K, how many frames it makes of one exposure; those that the sensor saw unless the method says otherwise."""
         return sensor.frames
 

@@ -127,7 +127,7 @@ class Exposure:
             P.
         """
         spread = np.asarray(error_variance)
-        if spread.ndim and spread.shape[-3] == self.frames:
+        if spread.ndim and spread.shape[-3] == self.frames > 1:
             gram = self.gram(np.ascontiguousarray(spread))
         else:
             gram = periodic(self.gram(), self.origin, variance.shape[-2:]) * (spread[..., None, :, :] if spread.ndim else spread)

@@ -103,7 +103,9 @@ class Exposure:
 
     def gathered(self, shape: tuple[int, int], rows: NDArray, columns: NDArray) -> Exposure:
         """The exposure of frames made of these rows and columns, some perhaps twice, of frames of that shape: padded, or a part."""
-        parts = (part[..., torch.from_numpy(rows)[:, None], torch.from_numpy(columns)].contiguous() for part in self._kept(*shape))
+        parts = (
+            part[..., torch.from_numpy(rows)[:, None], torch.from_numpy(columns)].contiguous() for part in self._kept(*shape)
+        )
         made = replace(self)
         made._seen[len(rows), len(columns)] = tuple(parts)  # type: ignore[assignment]
         return made

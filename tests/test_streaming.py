@@ -15,6 +15,7 @@ from c2b.captures import read_capture, write_capture
 from c2b.scenes.as_recording import SceneRecording
 from c2b.video.recording import open_recording
 from c2b.video.writing import write_video
+from recon.pseudo_inverse import PseudoInverse
 from sensors.refusal import Refusal
 from sensors.timing import Timing
 
@@ -100,6 +101,23 @@ def test_each_exposure_is_solved_once_when_read_in_order(tmp_path):
     for t in range(len(made)):
         made[t]
     assert Counting.solved == 3
+
+
+def test_a_reconstruction_knows_its_length_before_it_is_solved():
+    class Halved(PseudoInverse):
+        def frames_of(self, sensor):
+            return sensor.frames // 2
+
+        def solve(self, capture):
+            return super().solve(capture)[:kept]
+
+    capture = sensors.make("two-bucket", codes.make("long:frames=4")).capture(np.ones((8, 5, 7), np.float32), seed=0)
+    made = streaming.Reconstruction(capture, Halved())
+    kept = 2
+    assert made.shape == (4, 5, 7) == made[:].shape
+    kept = 3
+    with pytest.raises(Refusal, match="Halved made 3 frames and says that it makes 2"):
+        streaming.Reconstruction(capture, Halved())[:]
 
 
 def test_memory_does_not_grow_with_the_length(tmp_path):

@@ -54,7 +54,7 @@ def simulate(
         taking = camera.make(sensor, code, readout, recording.colour)
         chip = taking.chip
         made = streaming.simulate(recording, capture, chip, seed=seed, record=taking.record, progress=progress)
-    left = len(recording) - ((made.exposures - 1) * chip.period + chip.frames)
+    left = len(recording) - len(chip.timeline(made.exposures))
     unused = f"; {counted(left, 'frame')} at the end unused" if left else ""
     lost = f"; {made.saturated:.1%} of the first exposure is saturated" if made.saturated > WORTH_A_WORD else ""
     print(
