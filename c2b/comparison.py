@@ -154,12 +154,11 @@ class Comparison:
         """None after each exposure, and the cells as they are complete; those that other runs complete meanwhile are left to them."""
         busy: list[Unit] = []
         for wait, units in ((False, todo), (True, busy)):
-            done = _spawned(units, store, processes, wait=wait) if processes > 1 else _here(units, store, wait=wait)
-            for unit, step in done:
+            for step in _spawned(units, store, processes, wait=wait) if processes > 1 else _here(units, store, wait=wait):
                 if isinstance(step, LeftOut):
                     self.leave_out(*step)
                 elif isinstance(step, Busy):
-                    busy.append(unit)
+                    busy.append(step.unit)
                 else:
                     yield step
 
@@ -200,8 +199,11 @@ class Comparison:
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
 class Busy:
-    """That another run is at a unit of work."""
+    """A part of a unit of work that another run is at."""
+
+    unit: Unit
 
 
 #: None after each exposure; a cell that is complete; what could not be done.
@@ -216,21 +218,20 @@ def work(unit: Unit, store: Store, *, wait: bool) -> Iterator[Step]:
     unit : Unit
     store : Store
     wait : bool
-        For another run that is at it, instead of saying that it is `Busy`.
+        Wait for other runs that are at a part of it, one method after another, instead of saying that it is `Busy`.
     """
-    with store.claimed(unit.digest, wait=wait) as ours:
-        if not ours:
-            yield Busy()
-            return
-        store.refresh()
-        if (rest := _lacking(unit, store)) is None:
-            return
-        for step in rest.run():
-            if step is None or isinstance(step, LeftOut):
-                yield step
-            else:
-                store.write(*step)
-                yield step[0]
+    for tasks in [(task,) for task in unit.tasks] if wait else [unit.tasks]:
+        with store.claimed([task.digest for task in tasks], wait=wait) as ours:
+            if others := [task for task in tasks if task.digest not in ours]:
+                yield Busy(unit.of(others))
+            store.refresh()
+            rest = _lacking(unit.of([task for task in tasks if task.digest in ours]), store)
+            for step in rest.run() if rest else ():
+                if step is None or isinstance(step, LeftOut):
+                    yield step
+                else:
+                    store.write(*step)
+                    yield step[0]
 
 
 def work_alone(unit: Unit, folder: Path | None, *, wait: bool) -> list[Step]:
@@ -238,25 +239,23 @@ def work_alone(unit: Unit, folder: Path | None, *, wait: bool) -> list[Step]:
     return [*work(unit, Store(folder), wait=wait)]
 
 
-def _here(units: Iterable[Unit], store: Store, *, wait: bool) -> Iterator[tuple[Unit, Step]]:
+def _here(units: Iterable[Unit], store: Store, *, wait: bool) -> Iterator[Step]:
     for unit in units:
-        for step in work(unit, store, wait=wait):
-            yield unit, step
+        yield from work(unit, store, wait=wait)
 
 
-def _spawned(units: Iterable[Unit], store: Store, processes: int, *, wait: bool) -> Iterator[tuple[Unit, Step]]:
+def _spawned(units: Iterable[Unit], store: Store, processes: int, *, wait: bool) -> Iterator[Step]:
     """Spawned and not forked: a fork of a process with threads, such as those of numba and torch, may never end."""
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from multiprocessing import get_context
 
     pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
     try:
-        futures = {pool.submit(work_alone, unit, store.folder, wait=wait): unit for unit in units}
-        for future in as_completed(futures):
+        for future in as_completed([pool.submit(work_alone, unit, store.folder, wait=wait) for unit in units]):
             for step in future.result():
                 if isinstance(step, Cell):
                     store.add(step)
-                yield futures[future], step
+                yield step
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -130,11 +130,17 @@ class Store:
         self._written = monotonic()
 
     @contextlib.contextmanager
-    def claimed(self, digest: str, *, wait: bool) -> Iterator[bool]:
-        """Hold a lock on a unit of work; yields whether this run may do it, which without ``wait`` another one's keeps it from."""
+    def claimed(self, cells: Iterable[str], *, wait: bool = False) -> Iterator[set[str]]:
+        """Hold locks on cells that are to be computed; yields those that no other run is at.
+
+        With ``wait`` it waits until they are all free: then name one cell at a time, so that no two runs wait for each other.
+        """
+        with contextlib.ExitStack() as locks:
+            yield {digest for digest in cells if self._locked(digest, wait, locks)}
+
+    def _locked(self, digest: str, wait: bool, locks: contextlib.ExitStack) -> bool:
         if self.folder is None:
-            yield True
-            return
+            return True
         from filelock import FileLock, Timeout
 
         folder = self.folder / CELLS
@@ -145,14 +151,15 @@ class Store:
         try:
             lock.acquire()
         except Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            with contextlib.suppress(OSError):  # it is open elsewhere, on a system that keeps such files
-                path.unlink(missing_ok=True)
-            lock.release()
+            return False
+        locks.callback(lock.release)
+        locks.callback(_remove, path)  # while it is held, and so before its release
+        return True
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # it is open elsewhere, on a system that keeps such files
+        path.unlink(missing_ok=True)
 
 
 def _covers(cells: Iterable[Cell]) -> bool:

@@ -117,11 +117,6 @@ class Unit:
     begun: int
 
     @property
-    def digest(self) -> str:
-        """Digest of this work, whatever of it is done already."""
-        return hashlib.sha256(f"{self.light} {self.camera.digest} {self.seed} {self.exposures}".encode()).hexdigest()[:16]
-
-    @property
     def _truth(self) -> str:
         """Digest of the true frames that are kept, whatever camera sees them."""
         seen = f"{self.light} {self.camera.chip.frames} {self.camera.chip.period} {self.shown}"

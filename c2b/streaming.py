@@ -51,28 +51,32 @@ def simulate(
     if kind is None:
         raise Refusal(f"{path} is not named like a capture file; known: NAME.c2b.ome.tif")
     count = sensor.exposures_in(len(video))
-    as_stored, white = _light_of(video)
     first: list[NDArray] = []
 
-    def exposures() -> Iterator[NDArray]:
-        for number in range(count):
-            image = _one_exposure(video, sensor, number, seed, white, as_stored)
+    def passing() -> Iterator[NDArray]:
+        for image in images(video, sensor, seed=seed):
             first[:] = first or [image]
             yield image
 
-    noted = {**sensor.record(count, white=white, seed=seed), **_source(video, count, sensor), **(record or {})}
-    kind.write(path, sensor, progress(exposures(), count, "simulate") if progress else exposures(), count, noted)
+    noted = _record(video, count, sensor, seed, record)
+    kind.write(path, sensor, progress(passing(), count, "simulate") if progress else passing(), count, noted)
     return Simulated(count, max(Capture(first[0][None], sensor).saturated))
 
 
 def expose(video: Recording, sensor: Sensor, *, seed: int, record: Mapping[str, Any] | None = None) -> Capture:
     """The same in memory: a `Capture` that remembers what it saw, as `simulate` writes it."""
-    count = sensor.exposures_in(len(video))
+    taken = np.stack([*images(video, sensor, seed=seed)])
+    return Capture(taken, sensor, _record(video, len(taken), sensor, seed, record))
+
+
+def images(video: Recording, sensor: Sensor, *, seed: int, numbers: range | None = None) -> Iterator[NDArray]:
+    """Exposures (B, H, W[, 3]) as they are read out: those of the numbers, or all. Any numbers in any order give the same bits."""
     as_stored, white = _light_of(video)
-    images = np.stack([_one_exposure(video, sensor, n, seed, white, as_stored) for n in range(count)])
-    return Capture(
-        images, sensor, {**sensor.record(count, white=white, seed=seed), **_source(video, count, sensor), **(record or {})}
-    )
+    row = sensor.timeline(sensor.exposures_in(len(video)))
+    for number in range(row.exposures) if numbers is None else numbers:
+        window = row.window(number)
+        frames = video[window] if as_stored else video.irradiance(window.start, window.stop)
+        yield sensor.take(frames, seed=seed, number=number, white=white)
 
 
 def exposures(
@@ -174,10 +178,10 @@ def _light_of(video: Recording) -> tuple[bool, float]:
     return as_stored, video.white if as_stored else 1.0
 
 
-def _one_exposure(video: Recording, sensor: Sensor, number: int, seed: int, white: float, as_stored: bool) -> NDArray:
-    window = sensor.timeline(number + 1).window(number)
-    frames = video[window] if as_stored else video.irradiance(window.start, window.stop)
-    return sensor.take(frames, seed=seed, number=number, white=white)
+def _record(video: Recording, count: int, sensor: Sensor, seed: int, further: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a capture remembers: its exposures, where their frames came from, and what the caller adds."""
+    _, white = _light_of(video)
+    return {**sensor.record(count, white=white, seed=seed), **_source(video, count, sensor), **(further or {})}
 
 
 def _source(video: Recording, count: int, sensor: Sensor) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import recon
 from c2b import camera, streaming
 from c2b.camera_grid import CameraGrid
 from c2b.cli import main
-from c2b.comparison import Comparison, work
+from c2b.comparison import Busy, Comparison, work
 from c2b.comparison_store import CELLS, TABLE, Store
 from c2b.comparison_table import read_rows, write_rows
 from c2b.comparison_unit import Cell
@@ -105,17 +105,18 @@ def test_runs_at_once_on_one_folder_lose_nothing_and_do_nothing_twice(here):
 
 
 def test_a_run_leaves_to_another_what_that_is_at(here, monkeypatch):
-    one = comparison("tile", sensors=("coded-pixel",))
+    one = comparison(sensors=("coded-pixel",))
     (unit,) = one.units()
-    other = Store(Path("d"))
-    with other.claimed(unit.digest, wait=False) as ours:
-        assert ours
-        (step,) = work(unit, Store(Path("d")), wait=False)
-        assert type(step).__name__ == "Busy"
-        other.write(*next(found for found in unit.run() if isinstance(found, tuple) and isinstance(found[0], Cell)))
+    other, (task, rest) = Store(Path("d")), unit.tasks
+    with other.claimed([task.digest]) as ours:
+        assert ours == {task.digest}
+        steps = [*work(unit, Store(Path("d")), wait=False)]
+        assert [step.unit.tasks for step in steps if isinstance(step, Busy)] == [(task,)]
+        assert [step.digest for step in steps if isinstance(step, Cell)] == [rest.digest]
+        other.write(*next(found for found in unit.of([task]).run() if isinstance(found, tuple) and isinstance(found[0], Cell)))
     monkeypatch.setattr(streaming, "exposures", None)
     assert [*work(unit, Store(Path("d")), wait=True)] == []
-    assert len(one.run(Path("d"))) == 1 and one.computed == 0
+    assert len(one.run(Path("d"))) == 2 and one.computed == 0
 
 
 def test_the_table_is_made_of_the_cells(here, monkeypatch):

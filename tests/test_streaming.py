@@ -190,3 +190,15 @@ def test_saturated_samples_are_counted_as_they_pass(tmp_path):
     sensor = sensors.make("cep-2019:white=2000,full_well=9000", codes.make("impulse:tile=[2,3]"))
     made = streaming.simulate(open_recording(tmp_path / "video.tif"), tmp_path / NAME, sensor, seed=0)
     assert made.saturated == max(read_capture(tmp_path / NAME)[:1].saturated) > 0.5
+
+
+@pytest.mark.parametrize("response", ["none", "srgb"])
+def test_exposures_by_number_are_those_of_the_whole(tmp_path, response):
+    recording, _ = stored(tmp_path, response=response)
+    sensor = camera(timing=Timing(0.01, dead_frames=1))
+    whole = streaming.expose(recording, sensor, seed=7)
+    assert len(whole) == 3
+    for numbers in (range(2, 3), range(0, 2), range(2, -1, -1)):
+        assert np.array_equal(np.stack([*streaming.images(recording, sensor, seed=7, numbers=numbers)]), whole.images[list(numbers)])
+        seen = streaming.exposures(recording, sensor, seed=7, numbers=numbers)
+        assert all(np.array_equal(one.images[0], whole.images[n]) for n, (one, _) in zip(numbers, seen, strict=True))
