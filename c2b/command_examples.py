@@ -1,4 +1,4 @@
-"""Examples of every command, with which its help ends; tests/test_command_examples.py runs them, in this order."""
+"""Examples of every command, with which its help ends; tests/c2b/test_command_examples.py runs them, in this order."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def method(
     return dict(locals())
 
 
-TABLE = {"method": "tests.test_spec:method", "other": "tests.test_spec:method"}
+TABLE = {"method": "tests.sensors.test_spec:method", "other": "tests.sensors.test_spec:method"}
 
 
 @pytest.mark.parametrize(

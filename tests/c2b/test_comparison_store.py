@@ -215,7 +215,7 @@ def make(word, denoiser=None):
 
 def test_the_source_of_a_plug_in_decides(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    text = "from tests.test_comparison_store import Blur\n\n\nclass Mine(Blur):\n    pass\n"
+    text = "from tests.c2b.test_comparison_store import Blur\n\n\nclass Mine(Blur):\n    pass\n"
     (tmp_path / "my_prior.py").write_text(text)
     import my_prior
 

@@ -1,6 +1,6 @@
 """Sensors and captures of files written by earlier versions are still the same: digests, documents and whole-number captures.
 
-``python -m tests.test_stored_sensors`` writes the table anew; a changed line means that stored captures, trained weights and
+``python -m tests.sensors.test_stored_sensors`` writes the table anew; a changed line means that stored captures, trained weights and
 comparison tables no longer match.
 """
 

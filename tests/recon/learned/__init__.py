@@ -1,0 +1,1 @@
+"""Tests of `recon.learned` and of its networks."""
