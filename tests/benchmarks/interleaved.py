@@ -1,8 +1,8 @@
 """Time two ways of doing the same thing, in turns, in one process, by CPU time.
 
 Walls and absolute times say more about a machine's other work than about the code; a ratio of interleaved CPU times, each the least
-of several turns, holds when the machine's speed drifts. It does not hold between instruction sets: where a kernel lives on wide
-vectors, its gate is one number with AVX-512 and another without (`gate`).
+of several turns, holds when the machine's speed drifts. Between processors it differs, by what their BLAS and their memory make of the
+plain way; a gate is what holds on all that were tried.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from llvmlite.binding import get_host_cpu_features
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,6 @@ class Ratio:
 
 
 HEADER = f"{'CPU time, one thread, least of several turns':<58} {'plain ms':>10} {'ours ms':>9} {'ratio':>8} {'gate':>6}"
-
-
-def gate(without: float, *, avx512: float) -> float:
-    """The least ratio on this processor, which has vectors of 512 bits or not."""
-    return avx512 if get_host_cpu_features().get("avx512f") else without
 
 
 def compare(
