@@ -103,7 +103,7 @@ def make(sensor: str, code: str, readout: str | None = None, colour: str = "mono
         filtered = words.pop("colour")
         if filtered not in ("mono", "rgb") and colour == "mono":
             raise Refusal(f"a sensor of colour={filtered} takes colour video; add --channels rgb")
-        text, colour = name + ":" * bool(words) + ",".join(f"{key}={value}" for key, value in words.items()), filtered
+        text, colour = spec.write(name, words), filtered
     chip = sensor_of(text, codes.make(code), colour=colour, **settings)
     if not chip.timing.sub_exposure:
         chip = replace(chip, timing=replace(chip.timing, sub_exposure=sub_exposure))
@@ -112,8 +112,11 @@ def make(sensor: str, code: str, readout: str | None = None, colour: str = "mono
 
 
 def sensor_of(text: str, code: ArrayLike, **settings: Any) -> Sensor:
-    """The sensor of a name, a preset or a sensor file, under a code (T, p, q)."""
+    """The sensor of a name, a preset or a sensor file, under a code (T, p, q); ``colour`` may be among its words."""
     name, words = _parsed(text)
+    if "colour" in words:
+        settings = {"colour": words.pop("colour"), **settings}
+        text = spec.write(name, words)
     if _is_sensor_file(name):
         return sensor_file.read_sensor(name, code, words, **settings)
     return sensors.make(text, code, **settings)

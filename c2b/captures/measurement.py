@@ -71,11 +71,14 @@ def capture_of(file: ArrayFile, said: Given, *, from_orig: bool = False, check: 
     meas, scale, notes = "as stored", 1.0, [*said.notes]
     if from_orig and frames is not None:
         images, meas = _anew(frames, sensor, images, held)
-    elif frames is None:
-        meas = "as stored, not compared with this code for lack of orig" if not held.own_mask else meas
-        notes += _doubts(held, images, sensor) if check and sensor.readout.ideal else []
     elif frames is not None and check and sensor.readout.ideal and sensor.buckets == 1:
         meas, scale = _compared(held, said, images, frames, sensor)
+    elif check:
+        meas, doubts = _by_pattern(held, images, sensor)
+        notes += doubts
+    if frames is None and check and sensor.readout.ideal:
+        notes += unit.piled_up(held.images)
+        notes += unit.far_from(float(said.white), images, sensor) if said.white is not None else []
     variables = [array_names.frames(file.shapes)] if from_orig else [*held.names]
     described = {"file": held.label, **masks.describe(sensor.code), "laid": laid, "meas": meas}
     record: dict[str, Any] = {
@@ -160,18 +163,19 @@ def _compared(held: MeasuredArrays, said: Given, images: NDArray, frames: NDArra
     return f"{told}, in {_ratio(scale)} of the unit of orig", scale
 
 
-def _doubts(held: MeasuredArrays, images: NDArray, sensor: Sensor) -> list[str]:
-    """A note where the measurements show little of the pattern of the code; a Refusal where they show none."""
-    reason, certain = code_pattern.doubt(images, sensor)
-    if not reason:
-        return []
-    whose = "the mask in the file" if held.own_mask else "this code"
-    if certain:
+def _by_pattern(held: MeasuredArrays, images: NDArray, sensor: Sensor) -> tuple[str, list[str]]:
+    """How the stored measurements go with the pattern of the code, and notes; a Refusal where they do not."""
+    charge = images if sensor.readout.ideal else Capture(images, sensor, {}).charge
+    found = code_pattern.verdict(charge, sensor)
+    if found.refused:
+        whose = "the mask in the file" if held.own_mask else "this code"
         raise Refusal(
-            f"{held.path}: its measurement was not taken with {whose} as it stands: {reason}; name the code it was taken with "
-            "(--code FILE); how a displaced mask lies, c2b reconstruct --calibrate-mask finds out"
+            f"{held.path}: its measurement was not taken with {whose} as it stands: {found.doubt}; name the code it was taken with "
+            "(--code FILE); how a mask lies that is displaced by up to 2 px, c2b reconstruct --calibrate-mask finds out"
         )
-    return [f"{reason}; a black level that is not subtracted (--black) or a displaced mask (--calibrate-mask) looks like that"]
+    if not found.told:
+        return "as stored; whether it was taken with this code cannot be told from it", []
+    return ("as stored", [found.doubt]) if found.doubt else ("as stored; the pattern of the code is in it", [])
 
 
 def _explained(held: MeasuredArrays, said: Given, images: NDArray, frames: NDArray, sensor: Sensor) -> tuple[str, float, float]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from c2b import masks
+from sensors.sensor import Sensor
 
 
 def remarks(record: Mapping[str, Any]) -> Iterator[str]:
@@ -19,3 +22,13 @@ def remarks(record: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(white, str) and white.startswith("assumed: "):
         yield f"white: {record['white']:.6g}, {white}; --white states another"
     yield from (f"note: {note}" for note in record.get("notes", ()))
+
+
+def unseen(sensor: Sensor) -> Iterator[str]:
+    """A line about frames that no pixel sees under the code; whatever a method shows there is its own guess."""
+    for number in range(sensor.codes):
+        shares = sensor.at(number).shares
+        if frames := np.flatnonzero(~shares.any((0, 2, 3))).tolist():
+            which = "frame" + "s" * (len(frames) > 1) + " " + ", ".join(map(str, frames))
+            of = f" of code {number}" if sensor.codes > 1 else ""
+            yield f"note: under this code{of} no pixel sees {which} (counted from 0): what is shown there is a guess"

@@ -26,6 +26,12 @@ OVERSHOOT = 2.0
 #: off, they are as bright as what they are divided by is small.
 OPEN_LONG = 0.5
 
+#: A stated white under which the brightest sample is so many times white, or so small a part of it, is doubtful.
+TOO_BRIGHT, TOO_DARK = 3.0, 0.02
+
+#: More samples than this part at the largest value are taken for saturated.
+PILED_UP = 0.005
+
 #: How `white_by_brightest` is named in the record of a capture.
 BRIGHTEST = "assumed: the brightest sample, relative to the light its code lets through, is white throughout"
 
@@ -65,6 +71,27 @@ def white_by_brightest(images: NDArray, sensor: Sensor) -> float:
             "black level too high (--black)?"
         )
     return white
+
+
+def far_from(white: float, images: NDArray, sensor: Sensor) -> list[str]:
+    """A note where a stated white makes the measurement much brighter than white, or hardly visible."""
+    found = white_by_brightest(images, sensor)
+    if TOO_DARK <= found / white <= TOO_BRIGHT:
+        return []
+    times = f"{found / white:.3g} times white"
+    return [f"under --white {white:g} the brightest sample is {times}; by that sample white would be {found:.4g}"]
+
+
+def piled_up(images: NDArray) -> list[str]:
+    """A note where many samples have the largest value."""
+    top = images.max()
+    part = float(np.mean(images == top))
+    if part <= PILED_UP or top <= 0 or part == 1:
+        return []
+    return [
+        f"{part:.1%} of the samples are at the largest value, {top:g}: if that is saturation, they should carry no weight; name a "
+        "sensor with the white, bits or full well that made it (--sensor coded-pixel:white=...,bits=...)"
+    ]
 
 
 def guessed_anew(capture: Capture) -> Capture:

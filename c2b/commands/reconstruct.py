@@ -53,7 +53,7 @@ def reconstruct(
     """
     import recon
     from c2b import further_maps
-    from c2b.captures.remarks import remarks
+    from c2b.captures.remarks import remarks, unseen
     from c2b.output_path import refuse_input
     from c2b.streaming import Reconstruction
     from c2b.terminal import counted, progress
@@ -78,9 +78,7 @@ def reconstruct(
         f"{video}: {counted(len(made), 'frame')} of {made.height}x{made.width} from {counted(len(taken), 'exposure')} by {label}"
         f"{f'; {lost}' if lost else ''}"
     )
-    for line in remarks(taken.record):
-        print(line)
-    for line in solver.remarks(taken):
+    for line in (*remarks(taken.record), *unseen(taken.sensor), *solver.remarks(taken)):
         print(line)
     for name, path in further:
         further_maps.write(values := getattr(solver, name)(taken), name, path, label)

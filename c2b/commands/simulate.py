@@ -45,6 +45,7 @@ def simulate(
         Which part, and as what: see the options below.
     """
     from c2b import camera, streaming
+    from c2b.captures.remarks import unseen
     from c2b.output_path import refuse_input
     from c2b.source import Source
     from c2b.terminal import counted, progress
@@ -61,3 +62,5 @@ def simulate(
         f"{capture}: {counted(made.exposures, 'exposure')} of {counted(chip.frames, 'frame')}, {counted(chip.buckets, 'bucket')}, "
         f"{recording.height}x{recording.width}{lost}{unused}"
     )
+    for line in unseen(chip):
+        print(line)

@@ -263,7 +263,7 @@ def test_a_mask_to_be_registered_may_be_off(here):
 def test_a_code_of_a_file_without_true_frames_is_taken_and_that_is_said(here, capsys):
     savemat("bare.mat", {"meas": meas(RIGHT), "mask": last(codes.make(RIGHT))})
     words = ("reconstruct", "bare.mat", "r.npy", "--method", "pseudo-inverse", "--code")
-    assert "meas as stored, not compared with this code for lack of orig" in run(capsys, *words, RIGHT)
+    assert "meas as stored; the pattern of the code is in it" in run(capsys, *words, RIGHT)
     assert "was not taken with this code" in refused(capsys, *words, "left.mat")
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from c2b import scenes
-from c2b.captures import code_pattern, read_capture, unit
+from c2b import camera, scenes
+from c2b.captures import code_pattern, read_capture, remarks, unit
 from sensors.coded_pixel import CodedPixel
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
@@ -40,7 +40,7 @@ def test_the_share_of_the_own_code_is_one_with_and_without_noise(kind, electrons
         images = rng.poisson(images / WHITE * electrons) + rng.normal(0, 5, images.shape)
     found = code_pattern.share(images, sensor)
     assert abs(found.value - 1) < 0.1
-    assert code_pattern.doubt(images, sensor) == ("", False)
+    assert code_pattern.verdict(images, sensor) == (True, "", False)
 
 
 def test_an_unrelated_code_has_no_share_and_a_blurred_one_has_its_contrast():
@@ -65,6 +65,7 @@ def test_nothing_is_said_of_a_code_that_is_open_equally_long_everywhere():
         (lambda m: np.roll(m, -1, 2), "all of the same code a column to the right"),
         (lambda m: 1 - m, "all of the same code with open and closed exchanged"),
         (lambda m: mask(seed=7), "of the pattern of the code is in it; name the code"),
+        (lambda m: np.rot90(m, 2, (1, 2)), "of the pattern of the code is in it; name the code"),
     ],
 )
 def test_a_measurement_under_a_wrong_code_is_refused_in_words_that_help(tmp_path, how, said):
@@ -93,3 +94,54 @@ def test_white_is_guessed_alike_under_a_mask_that_is_a_pixel_off(tmp_path: Path)
     right, off = (unit.white_by_brightest(images, CodedPixel(np.roll(mask(), by, 2))) for by in (0, 1))
     assert right == pytest.approx(WHITE, rel=0.25)
     assert right <= off < 2.2 * right
+
+
+def test_a_sensor_with_a_readout_of_its_own_hides_no_wrong_code(tmp_path):
+    sensor = "coded-pixel:white=400,read_noise=3"
+    chip = camera.sensor_of(sensor, mask())
+    np.save(tmp_path / "meas.npy", chip.capture(FILM, seed=0).images[:, 0])
+    np.save(tmp_path / "code.npy", mask())
+    np.save(tmp_path / "wrong.npy", 1 - mask())
+    right = read_capture(tmp_path / "meas.npy", code=tmp_path / "code.npy", sensor=sensor)
+    assert right.record["mask"]["meas"] == "as stored; the pattern of the code is in it"
+    with pytest.raises(Refusal, match="open and closed exchanged"):
+        read_capture(tmp_path / "meas.npy", code=tmp_path / "wrong.npy", sensor=sensor)
+
+
+def test_a_code_without_a_pattern_cannot_be_told_from_the_measurement(tmp_path):
+    np.save(tmp_path / "meas.npy", taken(CodedPixel(np.eye(8, dtype=np.uint8).reshape(8, 2, 4)))[:, 0])
+    assert "cannot be told" in read_capture(tmp_path / "meas.npy", code="impulse:tile=[2,4]").record["mask"]["meas"]
+
+
+@pytest.mark.parametrize(("factor", "said"), [(4.0, "4"), (0.004, "0.004")])
+def test_a_white_that_the_measurement_contradicts_is_a_note(tmp_path, factor, said):
+    np.savez(tmp_path / "meas.npz", meas=factor * taken(CodedPixel(mask()))[:, 0], mask=mask())
+    (note,) = read_capture(tmp_path / "meas.npz", white=WHITE).record["notes"]
+    assert f"under --white {WHITE:g} the brightest sample is" in note
+    assert "notes" not in read_capture(tmp_path / "meas.npz", white=factor * WHITE).record
+
+
+def test_samples_that_pile_up_at_one_value_are_a_note(tmp_path):
+    images = taken(CodedPixel(mask()))[:, 0]
+    np.savez(tmp_path / "meas.npz", meas=np.minimum(images, np.quantile(images, 0.98)), mask=mask())
+    assert any("2.0% of the samples are at the largest value" in note for note in read_capture(tmp_path / "meas.npz").record["notes"])
+
+
+def test_a_black_level_too_high_is_not_blamed_on_the_mask(tmp_path):
+    np.savez(tmp_path / "meas.npz", meas=taken(CodedPixel(mask()))[:, 0], mask=mask())
+    (note,) = read_capture(tmp_path / "meas.npz", black=0.6 * WHITE).record["notes"]
+    assert "a black level that is too high" in note
+
+
+def test_frames_that_no_pixel_sees_are_told():
+    code = mask(side=(3, 3))
+    code[[1, 4]] = 0
+    assert [*remarks.unseen(CodedPixel(code))] == [
+        "note: under this code no pixel sees frames 1, 4 (counted from 0): what is shown there is a guess"
+    ]
+    assert not [*remarks.unseen(TwoBucket(code))]
+
+
+def test_a_mosaic_is_a_word_of_the_sensor(tmp_path):
+    np.savez(tmp_path / "meas.npz", meas=taken(CodedPixel(mask()))[:, 0], mask=mask())
+    assert read_capture(tmp_path / "meas.npz", sensor="coded-pixel:colour=rggb").sensor.colour == "rggb"
