@@ -141,6 +141,16 @@ class MaskRegistration:
         ]
         return ", ".join(said) + f"; not to be told: {', '.join(self.untold)}" * bool(self.untold)
 
+    @property
+    def remark(self) -> str:
+        """What else may look like the mask that was found; empty where there is nothing to say."""
+        if "closed" in self.untold or self.value["closed"] <= 3 * self.standard_error.get("closed", np.inf):
+            return ""
+        return (
+            "light that passes where the mask is closed looks like a black level that is not subtracted (--black), and like saturated "
+            "samples; under either the mask seems to lie off as well"
+        )
+
 
 def register(capture: Capture, *, reach: int = 2, exposures: int = 2) -> MaskRegistration:
     """Estimate how the mask lies, and give the capture the mask that was found.

@@ -67,7 +67,7 @@ def reconstruct(
 
         found = register(taken)
         taken = guessed_anew(found.capture)
-        print(f"mask: {found}")
+        print(f"mask: {found}" + f"\nnote: {found.remark}" * bool(found.remark))
     label = method + " --consistent" * consistent
     solver = recon.make(method, consistent=consistent)
     further = further_maps.parse(also or [], solver, label, video)
