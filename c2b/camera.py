@@ -98,13 +98,10 @@ def make(sensor: str, code: str, readout: str | None = None, colour: str = "mono
     """
     settings, sub_exposure = ({}, 0.0) if readout is None else _readout(readout)
     name, words = _parsed(sensor)
-    text = sensor
-    if "colour" in words:
-        filtered = words.pop("colour")
-        if filtered not in ("mono", "rgb") and colour == "mono":
-            raise Refusal(f"a sensor of colour={filtered} takes colour video; add --channels rgb")
-        text, colour = spec.write(name, words), filtered
-    chip = sensor_of(text, codes.make(code), colour=colour, **settings)
+    filtered = words.pop("colour", colour)
+    if filtered not in ("mono", "rgb") and colour == "mono":
+        raise Refusal(f"a sensor of colour={filtered} takes colour video; add --channels rgb")
+    chip = sensor_of(sensor, codes.make(code), colour=colour, **settings)
     if not chip.timing.sub_exposure:
         chip = replace(chip, timing=replace(chip.timing, sub_exposure=sub_exposure))
     own, provenance = _numbers_of(name, words)
@@ -112,10 +109,10 @@ def make(sensor: str, code: str, readout: str | None = None, colour: str = "mono
 
 
 def sensor_of(text: str, code: ArrayLike, **settings: Any) -> Sensor:
-    """The sensor of a name, a preset or a sensor file, under a code (T, p, q); ``colour`` may be among its words."""
+    """The sensor of a name, a preset or a sensor file, under a code (T, p, q); a ``colour`` among its words goes before that given."""
     name, words = _parsed(text)
     if "colour" in words:
-        settings = {"colour": words.pop("colour"), **settings}
+        settings["colour"] = words.pop("colour")
         text = spec.write(name, words)
     if _is_sensor_file(name):
         return sensor_file.read_sensor(name, code, words, **settings)

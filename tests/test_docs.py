@@ -26,7 +26,7 @@ PIECES = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 SECTIONS = {text.partition("\n")[0]: text for text in re.split(r"^## ", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]}
-GUARDS = "map or floors or term or need_each_other or too_long or one_idea or heavy"
+GUARDS = "map or floors or term or need_each_other or long or heavy"
 
 
 class Steps(NamedTuple):

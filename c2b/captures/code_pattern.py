@@ -74,6 +74,11 @@ class Share(NamedTuple):
         return abs(self.value - 1) <= max(TOLERANCE if self.value < 1 else TOLERANCE_ABOVE, DOUBTED * self.error)
 
 
+def looked_at(images: NDArray, sensor: Sensor) -> NDArray:
+    """The first exposures, enough for every code in turn."""
+    return images[: max(LOOKED_AT, sensor.codes)]
+
+
 def share(images: NDArray, sensor: Sensor) -> Share | None:
     """The share s over all buckets of the first exposures, or None where it cannot be told.
 
@@ -83,7 +88,7 @@ def share(images: NDArray, sensor: Sensor) -> Share | None:
         Without black level, in any unit.
     sensor : Sensor
     """
-    images = images[: max(LOOKED_AT, sensor.codes)].astype(np.float64)
+    images = looked_at(images, sensor).astype(np.float64)
     height, width = images.shape[2:]
     sizes = [side for side in BLOCKS if images.shape[0] * images.shape[1] * (height // side) * (width // side) >= FEWEST]
     if not sizes:
@@ -113,6 +118,7 @@ def verdict(images: NDArray, sensor: Sensor) -> Verdict:
     images, sensor
         As in `share`.
     """
+    images = looked_at(images, sensor)
     found = share(images, sensor) if np.isfinite(images).all() else None
     if found is None or found.right:
         return Verdict(found is not None)
@@ -141,7 +147,8 @@ def _smooth(images: NDArray, sensor: Sensor) -> bool:
     """Whether the measurements have less detail than any pattern of such a code would give them."""
     counts = np.stack([_open(sensor, number, images.shape[2:]) for number in range(len(images))])
     coarse = gaussian_filter(images.astype(np.float64), (0, 0, COARSE, COARSE))
-    pattern = counts / gaussian_filter(counts, (0, 0, COARSE, COARSE)) - 1
+    through = gaussian_filter(counts, (0, 0, COARSE, COARSE))
+    pattern = np.divide(counts, through, out=np.ones_like(counts), where=through > 0) - 1
     return bool(((images - coarse) ** 2).sum() < SMOOTH * ((coarse * pattern) ** 2).sum())
 
 

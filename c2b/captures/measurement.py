@@ -165,8 +165,8 @@ def _compared(held: MeasuredArrays, said: Given, images: NDArray, frames: NDArra
 
 def _by_pattern(held: MeasuredArrays, images: NDArray, sensor: Sensor) -> tuple[str, list[str]]:
     """How the stored measurements go with the pattern of the code, and notes; a Refusal where they do not."""
-    charge = images if sensor.readout.ideal else Capture(images, sensor, {}).charge
-    found = code_pattern.verdict(charge, sensor)
+    shown = code_pattern.looked_at(images, sensor)
+    found = code_pattern.verdict(shown if sensor.readout.ideal else Capture(shown, sensor, {}).charge, sensor)
     if found.refused:
         whose = "the mask in the file" if held.own_mask else "this code"
         raise Refusal(

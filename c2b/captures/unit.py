@@ -53,30 +53,42 @@ def white_by_brightest(images: NDArray, sensor: Sensor) -> float:
     Refusal
         If the images are dark wherever the code is open, or not finite somewhere there.
     """
-    ones = np.ones((sensor.frames, *images.shape[2:4]), np.uint8)
-    white, opened = 0.0, False
+    if white := _brightest(images, sensor):
+        return white
+    if not any(sensor.at(number).expose(_ones(images, sensor)).any() for number in range(sensor.codes)):
+        raise Refusal("the code is closed everywhere, at all times; needed: a code that lets light through")
+    raise Refusal(
+        "the measurement is dark wherever its code is open, not above its black level; it has no light to take as white: is the "
+        "black level too high (--black)?"
+    )
+
+
+def _ones(images: NDArray, sensor: Sensor) -> NDArray[np.uint8]:
+    return np.ones((sensor.frames, *images.shape[2:4]), np.uint8)
+
+
+def _brightest(images: NDArray, sensor: Sensor) -> float:
+    """The largest of image / (M S 1) where the code is open long; 0 where that is dark.
+
+    Raises
+    ------
+    Refusal
+        If values are not finite where the code is open.
+    """
+    white = 0.0
     for number in range(sensor.codes):
-        full = sensor.at(number).expose(ones)
-        opened |= bool((full > 0).any())
+        full = sensor.at(number).expose(_ones(images, sensor))
         for image in images[number :: sensor.codes]:
             if broken := int((~np.isfinite(image[full > 0])).sum()):
                 raise Refusal(f"the measurement holds {broken} values that are not finite (NaN or infinite)")
             open_long = (full > 0) & (full >= OPEN_LONG * full.max())
             white = max(white, float(np.max(image[open_long] / full[open_long], initial=0.0)))
-    if not white > 0:
-        if not opened:
-            raise Refusal("the code is closed everywhere, at all times; needed: a code that lets light through")
-        raise Refusal(
-            "the measurement is dark wherever its code is open, not above its black level; it has no light to take as white: is the "
-            "black level too high (--black)?"
-        )
     return white
 
 
 def far_from(white: float, images: NDArray, sensor: Sensor) -> list[str]:
     """A note where a stated white makes the measurement much brighter than white, or hardly visible."""
-    found = white_by_brightest(images, sensor)
-    if TOO_DARK <= found / white <= TOO_BRIGHT:
+    if not (found := _brightest(images, sensor)) or TOO_DARK <= found / white <= TOO_BRIGHT:
         return []
     times = f"{found / white:.3g} times white"
     return [f"under --white {white:g} the brightest sample is {times}; by that sample white would be {found:.4g}"]

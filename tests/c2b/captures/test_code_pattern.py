@@ -145,3 +145,16 @@ def test_frames_that_no_pixel_sees_are_told():
 def test_a_mosaic_is_a_word_of_the_sensor(tmp_path):
     np.savez(tmp_path / "meas.npz", meas=taken(CodedPixel(mask()))[:, 0], mask=mask())
     assert read_capture(tmp_path / "meas.npz", sensor="coded-pixel:colour=rggb").sensor.colour == "rggb"
+
+
+def test_a_dark_exposure_of_stated_white_is_read(tmp_path):
+    np.savez(tmp_path / "meas.npz", meas=np.zeros((2, H, W), np.uint16), mask=mask())
+    assert not read_capture(tmp_path / "meas.npz", white=WHITE).charge.any()
+
+
+def test_a_smooth_measurement_behind_a_mask_that_is_partly_closed_is_told_without_a_warning(tmp_path):
+    half = mask()
+    half[:, :, W // 2 :] = 0
+    np.savez(tmp_path / "meas.npz", meas=np.full((1, H, W), WHITE), mask=half)
+    with pytest.raises(Refusal, match="as smooth as a picture without a code"):
+        read_capture(tmp_path / "meas.npz")
