@@ -46,6 +46,7 @@ METHODS = {
     "pair": "recon.learned.coded_blurred_pair:CodedBlurredPair",
     "coded": "recon.learned.coded_blurred_pair:SingleCoded",
     "blurred": "recon.learned.coded_blurred_pair:SingleBlurred",
+    "motion": "recon.learned.motion:Motion",
 }
 
 #: Ends the name of a method that the data step follows: ``tile:ridge=0.01+consistent``.

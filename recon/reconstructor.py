@@ -62,6 +62,10 @@ class Reconstructor(ABC):
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (K, H, W) of a single mono exposure under one code."""
 
+    def solve_planes(self, planes: list[Capture]) -> list[NDArray[np.float32]]:
+        """The frames (K, H, W) of each colour plane of a single exposure; each by itself unless the method says otherwise."""
+        return [self.solve(plane) for plane in planes]
+
     def reconstruct(self, capture: Capture) -> NDArray[np.float32]:
         """The video of every exposure.
 
@@ -112,7 +116,7 @@ class Reconstructor(ABC):
         sensor = one.sensor.at(0)
         if reason := self.refusal(sensor):
             raise Refusal(reason)
-        return in_colour([self.solve(plane) for plane in Capture(one.images, sensor, one.record).planes()], sensor)
+        return in_colour(self.solve_planes(Capture(one.images, sensor, one.record).planes()), sensor)
 
 
 def in_colour(planes: list[NDArray[np.float32]], sensor: Sensor) -> NDArray[np.float32]:

@@ -9,4 +9,6 @@ unfolding.py            ours: chooses between its two
 tile_unfolding.py       ours for a code that repeats every few pixels
 mask_unfolding.py       ours for full-resolution masks
 coded_blurred_pair.py   the published network for a coded and a blurred image, and its two baselines
+blur_to_video.py        what networks for one blurred picture have in common
+motion.py               ours for one blurred picture
 """

@@ -120,6 +120,9 @@ class Learned(Reconstructor):
 
     usual_error: ClassVar[str] = "absolute"
 
+    #: Whether the order of its frames can be observed; if not, they are validated in the better of both orders.
+    ordered: ClassVar[bool] = True
+
     def source(self, batches: Batches, network: Any) -> Source:
         """Where the training loop takes its batches from."""
         return batches
@@ -200,7 +203,7 @@ class Learned(Reconstructor):
         self.outcome_ = learn(
             network,
             self.source(batches, network),
-            Validation(batches, self._best, list(held)),
+            Validation(batches, self._best, list(held), ordered=self.ordered),
             settings,
             key={**key, "recipe": settings.key()},
             report=report,

@@ -3,6 +3,8 @@
 space_to_depth.py       frames on the tile grid
 tile_video.py           the low-resolution and the registered video that networks start from
 coded_blurred_pair.py   the published network for a coded and a blurred image, its baselines, and a residual twin of each
+displacement_field.py   ours for one blurred picture: where each pixel moved, then the sharp middle frame
+warping.py              pictures moved along a displacement field
 u_net.py                the small U-Net that ours share
 tile_unfolding.py       ours: unrolled stages on the tile grid
 video_denoiser.py       ours: cleans video of any length, each frame beside its neighbours along the optical flow

@@ -49,6 +49,8 @@ class Validation:
     estimate : callable, (network, Given) -> Tensor, (1, T, H, W)
     held : list of ndarray, (F, H, W)
         Clips held back; without them some of the training are looked at, and their figures are called so.
+    ordered : bool
+        Whether the order of the frames can be observed; otherwise they are looked at in the better of both orders.
 
     Raises
     ------
@@ -56,9 +58,17 @@ class Validation:
         If clips are held back, and none is long and large enough.
     """
 
-    def __init__(self, batches: Batches, estimate: Callable[[nn.Module, Given], Tensor], held: Sequence[NDArray] = ()) -> None:
+    def __init__(
+        self,
+        batches: Batches,
+        estimate: Callable[[nn.Module, Given], Tensor],
+        held: Sequence[NDArray] = (),
+        *,
+        ordered: bool = True,
+    ) -> None:
         self.batches = batches
         self.estimate = estimate
+        self.ordered = ordered
         frames, cell = batches.sensor.frames, batches.cell
         self.held = [clip for clip in held if len(clip) >= frames and all(np.greater_equal(clip.shape[1:3], cell))]
         if len(held) and not self.held:
@@ -72,6 +82,8 @@ class Validation:
             with torch.inference_mode():
                 video = self.estimate(network, case)[0].float().cpu()
             shown, true = (encode(one, response).numpy() for one in (video, torch.from_numpy(truth)))
+            if not self.ordered and np.square(shown[::-1] - true).sum() < np.square(shown - true).sum():
+                shown = shown[::-1]
             volumes.append(psnr(shown, true, data_range=1.0))
             frames.append([psnr(*pair, data_range=1.0) for pair in zip(shown, true, strict=True)])
             ratios.append(variance_ratios(video.numpy(), truth, case.exposure.sensor.grid))

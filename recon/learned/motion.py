@@ -1,0 +1,141 @@
+"""Ours for one blurred picture: a displacement field, the sharp middle frame, and that frame moved along the field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recon.learned.blur_to_video import BlurToVideo, continued, pictures
+from recon.learned.network import given
+from recon.reconstructor import apply_to_exposures
+from recon.training.settings import TrainingSettings
+from sensors.capture import Capture
+from sensors.refusal import Refusal
+from sensors.sensor import Sensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from recon.networks.displacement_field import Moved
+
+
+class Motion(BlurToVideo):
+    """A video out of one blurred picture by where each pixel moved (`recon.networks.displacement_field`).
+
+    Any number of frames. Which way time went is not observable; clips are learnt in the order in which most moves down or right, and
+    videos come out in it.
+
+    Parameters
+    ----------
+    channels : tuple of int
+        Channels of the four levels of the network that finds the field.
+    sharpening : int
+        Channels of the network that sharpens; 0 moves the blurred picture as it is.
+    middle : float
+        Weight of the error of the middle frame in the loss.
+    teacher : float
+        Weight of the distance, in pixels, of the displacement from the optical flow of the sharp clip.
+    calibration : float
+        Weight of the likelihood of that distance under the error that the network tells.
+    """
+
+    name: ClassVar[str] = "motion"
+    also: ClassVar[tuple[str, ...]] = ("confidence", "displacement")
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"quick": {"channels": (24, 48, 72, 96), "sharpening": 12, "steps": 2_000}}
+
+    def __init__(
+        self,
+        weights: str = "",
+        precision: str = "auto",
+        channels: tuple[int, ...] = (48, 72, 96, 120),
+        sharpening: int = 20,
+        middle: float = 0.5,
+        teacher: float = 0.003,
+        calibration: float = 0.0005,
+        training: TrainingSettings = TrainingSettings(crop=128, betas=(0.9, 0.999), fastest=8.0, shutter=1.0, reversal=False),
+    ) -> None:
+        super().__init__(weights, precision, training)
+        if len(channels) != 4 or min(channels) < 1 or sharpening < 0:
+            raise Refusal(f"channels={list(channels)}, sharpening={sharpening}; needed: four numbers above 0, and one not below")
+        for name, weight in (("middle", middle), ("teacher", teacher), ("calibration", calibration)):
+            if not weight >= 0:
+                raise Refusal(f"{name}={weight}; needed: 0 or more")
+        self.channels = tuple(channels)
+        self.sharpening = sharpening
+        self.middle = middle
+        self.teacher = teacher
+        self.calibration = calibration
+
+    def build(self, sensor: Sensor) -> Any:
+        """The same for all sensors."""
+        return self.rebuild({"channels": self.channels, "sharpening": self.sharpening})
+
+    def rebuild(self, settings: Mapping[str, Any]) -> Any:
+        """From the settings in a weight file."""
+        from recon.networks.displacement_field import DisplacementField
+
+        return DisplacementField(**settings)
+
+    def video(self, network: Any, picture: Tensor, frames: int) -> Tensor:
+        """The middle frame, moved."""
+        return network(picture, frames).frames
+
+    def follow(self, network: Any, planes: Tensor, luminance: Tensor, frames: int) -> Tensor:
+        """Each plane is sharpened as the luminance is, and moved along its field."""
+        from recon.networks.displacement_field import moved
+
+        displacement, change, _ = network.fields(luminance)
+        middle = planes + (network.middle(luminance, displacement) - luminance)
+        v, a = (field.expand(len(planes), -1, -1, -1) for field in (displacement, change))
+        return moved(middle, v, a, frames)
+
+    def picture_loss(self, network: Any, picture: Tensor, truth: Tensor) -> Tensor:
+        """Root mean square error of the better order and of the middle frame; and the flow of the sharp clip as a teacher.
+
+        Clips are turned such that most moves down or right.
+        """
+        import torch
+
+        from recon.training.flow_teacher import half_flow
+        from recon.training.order_losses import better_order, root_mean_square
+
+        flow, backwards = half_flow(truth)
+        truth = torch.where(backwards[:, None, None, None], truth.flip(1), truth)
+        made = network(picture, truth.shape[1])
+        errors, reversed_ = better_order(made.frames, truth, root_mean_square)
+        half = truth.shape[1] // 2
+        loss = errors.mean() + self.middle * root_mean_square(made.middle, truth[:, half : half + 1]).mean()
+        flow = torch.where(reversed_[:, None, None, None], -flow, flow)
+        distance = (made.displacement - flow).abs().sum(1, keepdim=True)
+        pull = self.teacher * distance.clamp(max=20).mean()
+        likelihood = (distance.detach() / made.error + made.error.log()).mean()
+        return loss + pull + self.calibration * likelihood
+
+    def confidence(self, capture: Capture) -> NDArray[np.float32]:
+        """Probability that the displacement at the end of the exposure is right to a pixel, (N, H, W), as the network tells it.
+
+        Low where the picture does not tell how far, or which way compared with the rest, something moved.
+        """
+        return self._fields(capture, lambda made: (1 - (-1 / made.error).exp())[0, 0])
+
+    def displacement(self, capture: Capture) -> NDArray[np.float32]:
+        """How far each pixel moved in half the exposure, (N, 2, H, W): rows down, columns right."""
+        return self._fields(capture, lambda made: made.displacement[0])
+
+    def _fields(self, capture: Capture, of: Any) -> NDArray[np.float32]:
+        import torch
+
+        def one(exposure: Capture) -> NDArray[np.float32]:
+            if reason := self.refusal(exposure.sensor):
+                raise Refusal(reason)
+            network = self.trained(exposure.sensor).network
+            with torch.inference_mode(), self.autocast():
+                picture = pictures(given([exposure], ""))
+                made: Moved = network(continued(picture, network.multiple), 1)
+            height, width = picture.shape[-2:]
+            return of(made)[..., :height, :width].float().cpu().numpy()
+
+        return apply_to_exposures(one, capture)
