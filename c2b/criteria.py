@@ -1,9 +1,9 @@
-"""What a code is worth before any picture is taken with it: light, rank, condition and noise gain of its tile.
+"""What a sensor under a code is worth before any picture is taken with it: light, rank, condition and noise gain of its tile.
 
 ======  ================================================================================
 symbol  meaning
 ======  ================================================================================
-A       what each pixel of the tile collects of each frame, one bucket or two, (K, T)
+A       what each bucket of each pixel of the tile collects of each frame, (K, T)
 ======  ================================================================================
 
     condition = s_max / s_min of A        noise gain = sqrt( trace (A^T A)^-1 / T )
@@ -19,7 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+import sensors
 from sensors.refusal import Refusal
+from sensors.sensor import Sensor
 
 #: Codes of more frames are not judged: the cost grows with the cube of their number.
 MOST_FRAMES = 2048
@@ -27,9 +29,20 @@ MOST_FRAMES = 2048
 #: Eigenvalues of A^T A below this part of the largest count as zero.
 RCOND = 1e-12
 
+#: Sensors under which a code is judged: one bucket, and two.
+CAMERAS = ("coded-pixel", "two-bucket")
 
 #: Columns of a table: the name of a code, then the cells of `Criteria.row`.
 COLUMNS = ("code", "T", "tile", "light", "open", "rank 1 | 2", "condition 1 | 2", "noise gain 1 | 2")
+
+
+@dataclass(frozen=True)
+class System:
+    """The system that a tile solve inverts. Condition and noise gain are infinite where the rank is below T."""
+
+    rank: float
+    condition: float
+    noise_gain: float
 
 
 @dataclass(frozen=True)
@@ -63,19 +76,22 @@ def criteria(code: NDArray) -> Criteria:
     if code.ndim != 3:
         raise Refusal(f"criteria are of one code (T, p, q), not of a cycle {code.shape}; judge each on its own")
     opened = code.sum(0, dtype=np.float64)
-    open_rows = code.reshape(len(code), -1).astype(np.float64)
-    one, two = (_system(A) for A in (open_rows, np.concatenate([open_rows, 1 - open_rows], axis=1)))
-    rank, condition, noise_gain = zip(one, two, strict=True)
+    one, two = (system(sensors.make(name, code)) for name in CAMERAS)
     light = float(code.mean(dtype=np.float64))
-    return Criteria(len(code), code.shape[1:], light, float(opened.min()), float(opened.max()), rank, condition, noise_gain)
+    return Criteria(
+        *(len(code), code.shape[1:], light, float(opened.min()), float(opened.max())),
+        *((one.rank, two.rank), (one.condition, two.condition), (one.noise_gain, two.noise_gain)),
+    )
 
 
-def _system(A: NDArray) -> tuple[float, float, float]:
-    """Rank, condition and noise gain of a system whose columns, the pixels, are given as (T, K)."""
-    if len(A) > MOST_FRAMES:
-        return np.nan, np.nan, np.nan
+def system(sensor: Sensor) -> System:
+    """The system of a sensor under one code, leakage, lag and whatever else it mixes included; no number above 2048 frames."""
+    if sensor.frames > MOST_FRAMES:
+        return System(np.nan, np.nan, np.nan)
+    seen = sensor.exposure.on_tile
+    A = seen.swapaxes(0, 1).reshape(sensor.frames, -1)
     eigenvalues = np.linalg.eigvalsh(A @ A.T)[::-1]
     rank = int((eigenvalues > RCOND * eigenvalues[0]).sum()) if eigenvalues[0] > 0 else 0
-    if rank < len(A):
-        return rank, np.inf, np.inf
-    return rank, float(np.sqrt(eigenvalues[0] / eigenvalues[-1])), float(np.sqrt((1 / eigenvalues).mean()))
+    if rank < sensor.frames:
+        return System(rank, np.inf, np.inf)
+    return System(rank, float(np.sqrt(eigenvalues[0] / eigenvalues[-1])), float(np.sqrt((1 / eigenvalues).mean())))

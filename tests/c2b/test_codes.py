@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import c2b
+import sensors
 from c2b import codes
 from c2b.code_files import CODE_ONLY, SUFFIXES, read_code, write_code
-from c2b.criteria import criteria
+from c2b.criteria import criteria, system
 from sensors.refusal import Refusal
 
 ORDERS = [1, 2, 4, 8, 12, 16, 20, 24, 32, 40, 44, 48]
@@ -155,6 +156,12 @@ def test_noise_gain_of_two_bucket_hadamard_is_the_published_one(order, mse):
 def test_two_buckets_see_one_direction_more_than_pixels_at_most():
     found = criteria(codes.make("bernoulli:frames=30,tile=[2,3],seed=1"))
     assert found.rank == (6, 7) and found.noise_gain == (np.inf, np.inf) and found.condition == (np.inf, np.inf)
+
+
+def test_a_sensor_is_judged_with_what_it_loses():
+    code = codes.make("impulse")
+    clean, leaky = (system(sensors.make(f"two-bucket:leakage={leakage}", code)) for leakage in (0, 0.1))
+    assert clean.rank == leaky.rank == 9 and leaky.noise_gain > 1.05 * clean.noise_gain and leaky.condition > clean.condition
 
 
 def test_a_dark_code_has_no_rank_in_its_own_bucket():
