@@ -140,7 +140,9 @@ def verdict(images: NDArray, sensor: Sensor) -> Verdict:
         return Verdict(found is not None)
     said = f"{found.value:.0%} (+- {found.error:.1%}) of the pattern of the code is in it"
     if found.value > 1:
-        return Verdict(True, f"{said}; a black level that is too high (--black) and a blurred mask (--calibrate-mask) look like that")
+        return Verdict(
+            True, f"{said}; a black level that is too high (--black) and a blurred mask (--calibrate-mask) look like that"
+        )
     if how := _explaining(images, sensor, found, code_mistakes.in_place(images.astype(np.float64), sensor)):
         return Verdict(True, f"{said}, and all of the same code {how}", found.none)
     if not found.none:
