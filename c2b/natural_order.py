@@ -14,10 +14,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import pairwise
 from typing import NamedTuple
 
 _NUMBER = re.compile(r"([-+\N{MINUS SIGN}]?)([0-9]+(?:\.[0-9]+)*)([eE][-+][0-9]{2,3}(?![0-9]))?")
 _PLUS = ("", "+")
+
+#: A gap larger than this is not listed to its end.
+MOST_MISSING = 1000
 
 Place = tuple[str, ...]
 
@@ -33,6 +37,33 @@ class _Number(NamedTuple):
 
 def in_natural_order(names: Iterable[str]) -> list[str]:
     """Names sorted by their numbers, one after the other, then by the text before each; equal ones by the whole name."""
+    keys = _keys(names)
+    return sorted(keys, key=lambda name: (keys[name], name))
+
+
+def missing(names: Iterable[str]) -> list[Decimal]:
+    """Numbers that a sequence of names leaves out, ascending; none where the names are not numbered evenly.
+
+    Names are numbered evenly where they differ by one of their numbers alone, at least half the steps from each to the next are the
+    smallest, and the others are multiples of it. So every tenth frame leaves none out, and times of day say nothing.
+    """
+    keys = sorted(_keys(names).values())
+    varying = {place for key in keys for place, both in enumerate(zip(key, keys[0], strict=False)) if both[0] != both[1]}
+    if len({len(key) for key in keys}) != 1 or len(varying) != 1:
+        return []
+    place = varying.pop()
+    if len({key[place][1] for key in keys}) > 1:
+        return []
+    numbers = [key[place][0] for key in keys]
+    steps = [after - before for before, after in pairwise(numbers)]
+    step = min(steps)
+    if not step or 2 * steps.count(step) < len(steps) or any(by % step for by in steps):
+        return []
+    return [first + k * step for first, by in zip(numbers, steps, strict=False) for k in range(1, min(int(by / step), MOST_MISSING))]
+
+
+def _keys(names: Iterable[str]) -> dict[str, list[tuple[Decimal, str]]]:
+    """What names are sorted by: their numbers, each with the text before it."""
     parsed = {name: list(_numbers(name)) for name in names}
     places: dict[Place, list[_Number]] = defaultdict(list)
     for numbers in parsed.values():
@@ -41,16 +72,16 @@ def in_natural_order(names: Iterable[str]) -> list[str]:
     minus = {place: _is_minus(place, {number.sign for number in numbers}) for place, numbers in places.items()}
     decimal = {place: _are_decimals([number.digits for number in numbers]) for place, numbers in places.items()}
 
-    def key(name: str) -> tuple[list[tuple[Decimal, str]], str]:
+    def key(numbers: list[_Number]) -> list[tuple[Decimal, str]]:
         found: list[tuple[Decimal, str]] = []
-        for place, (before, sign, digits, exponent) in _placed(parsed[name]):
+        for place, (before, sign, digits, exponent) in _placed(numbers):
             text, sign = (before, "" if sign in _PLUS else "-") if minus[place] else (before + sign, "")
             whole, *rest = [".".join(digits)] if decimal[place] else digits
             found.append((Decimal(sign + whole + exponent), text))
             found += [(Decimal(number), ".") for number in rest]
-        return found, name
+        return found
 
-    return sorted(parsed, key=key)
+    return {name: key(numbers) for name, numbers in parsed.items()}
 
 
 def _numbers(name: str) -> Iterator[_Number]:

@@ -12,6 +12,7 @@ axes.py                 which axis is time
 measurement.py          a measurement as a capture
 true_frames.py          a measurement against the true frames in its file, and anew under another mask
 code_pattern.py         a measurement without true frames against the pattern of its code
+code_mistakes.py        what the code of a measurement is often mistaken for
 given.py                what the user says of a measurement whose file does not: code, white, black, axes, origin, sensor
 dng.py                  one bucket of one exposure, for photographers
 plain_stack.py          .npy and .tif stacks of a calibration bench

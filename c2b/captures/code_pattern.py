@@ -21,18 +21,19 @@ equally long everywhere. `c2b.captures.true_frames` asks more where the frames a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from c2b.captures.true_frames import MISTAKES_IN_PLACE as MISTAKES
+from c2b.captures import code_mistakes
+from c2b.captures.code_mistakes import COARSE, open_counts
+from sensors.refusal import Refusal
 from sensors.sensor import Sensor
-
-#: Standard deviation of the low pass, pixels.
-COARSE = 2.0
 
 #: Sides of the blocks that count as independent, the first of which there are enough.
 BLOCKS, FEWEST = (16, 8), 8
@@ -55,6 +56,16 @@ DOUBTED, SURE = 4.0, 2.0
 
 #: Exposures that are looked at, or one of each code where more take turns.
 LOOKED_AT = 4
+
+#: Rows or columns by which a mask may lie off before registration does not find it.
+REACH = 2
+
+#: Side of the middle in which a mask that may be turned a little is looked for, up to a pixel further than `REACH`; and the share
+#: that any mask has somewhere there that lies between the pixels and is slightly blurred.
+MIDDLE, TRACE = 96, 0.1
+
+#: A mask with so much of its pattern there lies there, and is not turned over, whatever a small tile looks like when it is.
+HALF = 0.5
 
 
 class Share(NamedTuple):
@@ -93,7 +104,12 @@ def share(images: NDArray, sensor: Sensor) -> Share | None:
     sizes = [side for side in BLOCKS if images.shape[0] * images.shape[1] * (height // side) * (width // side) >= FEWEST]
     if not sizes:
         return None
-    shown = [_shown(image, _open(sensor, number, image.shape[1:]), sizes[0]) for number, image in enumerate(images)]
+    return _share(images, _counts(sensor, images), sizes[0])
+
+
+def _share(images: NDArray, counts: NDArray, side: int) -> Share | None:
+    """The same for counts (N, B, H, W) of the code, with blocks of that side."""
+    shown = [_shown(*both, side) for both in zip(images, counts, strict=True)]
     products, energies = (np.concatenate(parts) for parts in zip(*shown, strict=True))
     energy = energies.sum()
     if not energy > WEAK**2 * (images**2).sum():
@@ -124,11 +140,11 @@ def verdict(images: NDArray, sensor: Sensor) -> Verdict:
         return Verdict(found is not None)
     said = f"{found.value:.0%} (+- {found.error:.1%}) of the pattern of the code is in it"
     if found.value > 1:
-        return Verdict(True, f"{said}; a black level that is too high (--black) looks like that")
-    for how, change in MISTAKES.items():
-        other = share(images, replace(sensor, code=np.ascontiguousarray(change(sensor.code))))
-        if other is not None and other.right and abs(other.value - 1) < abs(found.value - 1):
-            return Verdict(True, f"{said}, and all of the same code {how}", found.none)
+        return Verdict(
+            True, f"{said}; a black level that is too high (--black) and a blurred mask (--calibrate-mask) look like that"
+        )
+    if how := _explaining(images, sensor, found, code_mistakes.in_place(images.astype(np.float64), sensor)):
+        return Verdict(True, f"{said}, and all of the same code {how}", found.none)
     if not found.none:
         return Verdict(
             True,
@@ -143,17 +159,75 @@ def verdict(images: NDArray, sensor: Sensor) -> Verdict:
     return Verdict(True, said, True)
 
 
+def refuse_beyond_registration(images: NDArray, sensor: Sensor) -> None:
+    """Refuse a code that would not explain these measurements, wherever a registration found its mask to lie.
+
+    What is not certain is let through: a mask that lies off by less than `REACH`, between pixels, slightly turned or blurred, and one
+    the share of whose pattern cannot be told.
+
+    Parameters
+    ----------
+    images, sensor
+        As in `share`.
+
+    Raises
+    ------
+    Refusal
+        It names what the code is mistaken for, where it is a usual mistake.
+    """
+    if reason := _beyond_registration(images, sensor):
+        raise Refusal(
+            f"the mask does not explain the capture, nor would it displaced by up to {REACH} px: {reason}; needed: the mask that took "
+            "this capture, turned as it was"
+        )
+
+
+def _beyond_registration(images: NDArray, sensor: Sensor) -> str:
+    images = looked_at(images, sensor).astype(np.float64)
+    found = share(images, sensor) if np.isfinite(images).all() else None
+    if found is None or not found.none or (near := _near_by(images, sensor)) is None:
+        return ""
+    said = f"{found.value:.0%} (+- {found.error:.1%}) of the pattern of the code is in it"
+    changes = {} if near.value > HALF else code_mistakes.turned(sensor)
+    by = code_mistakes.displacement(images, sensor)
+    if max(map(abs, by)) > REACH:
+        changes |= code_mistakes.displaced(by)
+    if how := _explaining(images, sensor, found, changes):
+        return f"{said}, and all of the same code {how}"
+    return f"{said}, nor much more of the same code up to {REACH} px off" if near.value + SURE * near.error < TRACE else ""
+
+
+def _explaining(images: NDArray, sensor: Sensor, found: Share, changes: Mapping[str, code_mistakes.Change]) -> str:
+    """The change of the code that explains the measurements and is a usual mistake, or nothing."""
+    for how, change in changes.items():
+        other = share(images, replace(sensor, code=np.ascontiguousarray(change(sensor.code))))
+        if other is not None and other.right and abs(other.value - 1) < abs(found.value - 1):
+            return how
+    return ""
+
+
+def _near_by(images: NDArray, sensor: Sensor) -> Share | None:
+    """The largest share in the middle of the frame of the code moved by up to a pixel more than `REACH`; None where it is too small."""
+    sides = [min(size, MIDDLE) for size in images.shape[2:]]
+    if len(images) * images.shape[1] * (sides[0] // BLOCKS[0]) * (sides[1] // BLOCKS[0]) < FEWEST:
+        return None
+    middle = (..., *(slice((size - side) // 2, (size + side) // 2) for size, side in zip(images.shape[2:], sides, strict=True)))
+    counts, steps = _counts(sensor, images), range(-REACH - 1, REACH + 2)
+    shares = [_share(images[middle], np.roll(counts, by, (-2, -1))[middle], BLOCKS[0]) for by in product(steps, steps)]
+    return max((one for one in shares if one is not None), key=lambda one: one.value, default=None)
+
+
 def _smooth(images: NDArray, sensor: Sensor) -> bool:
     """Whether the measurements have less detail than any pattern of such a code would give them."""
-    counts = np.stack([_open(sensor, number, images.shape[2:]) for number in range(len(images))])
+    counts = _counts(sensor, images)
     coarse = gaussian_filter(images.astype(np.float64), (0, 0, COARSE, COARSE))
     through = gaussian_filter(counts, (0, 0, COARSE, COARSE))
     pattern = np.divide(counts, through, out=np.ones_like(counts), where=through > 0) - 1
     return bool(((images - coarse) ** 2).sum() < SMOOTH * ((coarse * pattern) ** 2).sum())
 
 
-def _open(sensor: Sensor, number: int, size: tuple[int, ...]) -> NDArray[np.float64]:
-    return np.asarray(sensor.at(number).expose(np.ones((sensor.frames, *size), np.uint8)), np.float64)
+def _counts(sensor: Sensor, images: NDArray) -> NDArray[np.float64]:
+    return np.stack([open_counts(sensor, number, images.shape[2:]) for number in range(len(images))])
 
 
 def _shown(image: NDArray, counts: NDArray, side: int) -> tuple[NDArray, NDArray]:

@@ -15,7 +15,7 @@ A mask leaves the pattern A x - U x in its measurement. Its share there,
 
 is 1 for the mask that the measurement was taken with and near 0 for an unrelated one; noise does not bias it. Where little moves, a
 mask reversed in time leaves nearly the same pattern. So the residual |y - A x| is compared as well, with that of rivals: the mask
-stored in the file and the usual mistakes with the one given. Noise adds to all residuals alike.
+stored in the file and the usual mistakes with the one given (`c2b.captures.code_mistakes`). Noise adds to all residuals alike.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from c2b.captures import unit
+from c2b.captures import code_mistakes, unit
 from c2b.video.recording import Recording
 from sensors.capture import Capture
 from sensors.sensor import Sensor
@@ -45,25 +45,6 @@ ROUNDING = 1e-3
 
 #: Exposures that are looked at, or one of each code where more take turns.
 LOOKED_AT = 4
-
-#: What masks are often mistaken for, by the word for it; axes are (..., T, p, q).
-MISTAKES_IN_TIME = {
-    "reversed in time": lambda code: code[..., ::-1, :, :],
-    "a frame earlier": lambda code: np.roll(code, -1, -3),
-    "a frame later": lambda code: np.roll(code, 1, -3),
-}
-MISTAKES_IN_PLACE = {
-    "upside down": lambda code: code[..., ::-1, :],
-    "mirrored": lambda code: code[..., ::-1],
-    "transposed": lambda code: code.swapaxes(-1, -2),
-    "a row up": lambda code: np.roll(code, -1, -2),
-    "a row down": lambda code: np.roll(code, 1, -2),
-    "a column to the left": lambda code: np.roll(code, -1, -1),
-    "a column to the right": lambda code: np.roll(code, 1, -1),
-    "with open and closed exchanged": lambda code: code.max() - code,
-}
-MISTAKES = MISTAKES_IN_TIME | MISTAKES_IN_PLACE
-
 
 def frames_of(orig: NDArray) -> NDArray:
     """``orig`` of a MATLAB file, time first: (H, W, frames) or (H, W, 3, frames); whole numbers up to 16 bit stay as they are."""
@@ -154,7 +135,7 @@ def explained(images: NDArray, frames: NDArray, sensor: Sensor, rivals: Mapping[
     sensor : Sensor
         Ideal, of one bucket.
     rivals : mapping of str to ndarray
-        Codes that are known to explain the measurements, or may, by what they are called; beside the `MISTAKES`.
+        Codes that are known to explain the measurements, or may, by what they are called; beside the usual mistakes.
     """
     if reason := _unfit(images, frames, sensor):
         return reason, 1.0
@@ -167,7 +148,8 @@ def explained(images: NDArray, frames: NDArray, sensor: Sensor, rivals: Mapping[
     off = float(np.sqrt(residual / energy)) if energy else float(by_code.any())
     if off <= ROUNDING:
         return "", off
-    mistaken = {f"this code {how}": change(sensor.code) for how, change in MISTAKES.items()}
+    changes = code_mistakes.IN_TIME | code_mistakes.in_place(measured, sensor)
+    mistaken = {f"this code {how}": change(sensor.code) for how, change in changes.items()}
     codes = {name: code for name, code in {**mistaken, **rivals}.items() if code.shape == sensor.code.shape}
     residuals = {name: ((measured - taken(code)) ** 2).sum() for name, code in codes.items()}
     best = min(residuals, key=residuals.__getitem__)

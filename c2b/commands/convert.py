@@ -94,7 +94,7 @@ def _wanted(source: str, target: str, camera: str, *, has_code: bool, holds_capt
 
 def _capture(source: str, target: str, how: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     from c2b import captures
-    from c2b.captures.remarks import remarks
+    from c2b.captures.remarks import remarks, unseen
     from c2b.terminal import counted
 
     capture, kind = _read(source, how), captures.format_written(target)
@@ -108,7 +108,7 @@ def _capture(source: str, target: str, how: Mapping[str, Any], given: Mapping[st
     buckets = 1 if "bucket" in kind.options else capture.sensor.buckets
     lost = f"; left out: {kind.drops}" if kind.drops else ""
     print(f"{target}: {counted(count, 'exposure')} of {counted(buckets, 'bucket')}, {size}{lost}")
-    for line in remarks(capture.record):
+    for line in (*remarks(capture.record), *unseen(capture.sensor)):
         print(line)
 
 

@@ -62,12 +62,7 @@ def reconstruct(
     refuse_input(capture, video)
     taken = _part(_read(capture, said, protocol, check=not calibrate_mask), exposures, capture)
     if calibrate_mask:
-        from c2b.captures.unit import guessed_anew
-        from recon.mask_registration import register
-
-        found = register(taken)
-        taken = guessed_anew(found.capture)
-        print(f"mask: {found}" + f"\nnote: {found.remark}" * bool(found.remark))
+        taken = _calibrated(taken)
     label = method + " --consistent" * consistent
     solver = recon.make(method, consistent=consistent)
     further = further_maps.parse(also or [], solver, label, video)
@@ -101,6 +96,18 @@ def _read(path: Path, said: Measurement, protocol: str | None, *, check: bool) -
     if protocol and said.code and (reason := masks.too_small(said.code, taken.sensor.code, (height, width))):
         raise Refusal(reason)
     return taken
+
+
+def _calibrated(capture: Capture) -> Capture:
+    """The capture under the mask that is found, and a line about it."""
+    from c2b.captures.code_pattern import refuse_beyond_registration
+    from c2b.captures.unit import guessed_anew
+    from recon.mask_registration import register
+
+    refuse_beyond_registration(capture.charge, capture.sensor)
+    found = register(capture)
+    print(f"mask: {found}" + f"\nnote: {found.remark}" * bool(found.remark))
+    return guessed_anew(found.capture)
 
 
 def _part(capture: Capture, exposures: str, path: Path) -> Capture:

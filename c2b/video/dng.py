@@ -73,9 +73,12 @@ class Dng(Recording):
             if isinstance(error, Refusal):
                 raise
             raise Refusal(f"{path} is not a readable DNG, it may be truncated: {str(error).partition(chr(10))[0]}") from None
-        if stored.ndim not in (2, 3) or stored.shape[2:] not in ((), (3,)) or stored.dtype not in (np.uint8, np.uint16):
+        if stored.dtype.kind == "f":
+            stored = stored.astype(np.float32)
+        if stored.ndim not in (2, 3) or stored.shape[2:] not in ((), (3,)) or stored.dtype not in (np.uint8, np.uint16, np.float32):
             raise Refusal(
-                f"{path} holds {stored.dtype} of shape {stored.shape}; needed: one sample a pixel or three colours, 8 to 16 bit"
+                f"{path} holds {stored.dtype} of shape {stored.shape}; needed: one sample a pixel or three colours, of 8 to 16 bit or "
+                "floating-point"
             )
         self._understand(stored, bits, tags)
 
@@ -100,7 +103,7 @@ class Dng(Recording):
             shutter = numbers(tags, _EXPOSURE_TIME)
         except _DAMAGED as error:
             raise Refusal(f"{self.path} has levels or a mosaic that c2b does not read: {error}") from None
-        self._frame, self.white_stated = frame, stated or bits not in (8, 16)
+        self._frame, self.white_stated = frame, stated or (stored.dtype.kind != "f" and bits not in (8, 16))
         self.shape, self.dtype = (1, *frame.shape), frame.dtype
         self.shutter = float(shutter[0]) or None if shutter is not None else None
         left = [name for code, name in _CORRECTIONS.items() if code in tags]

@@ -50,14 +50,14 @@ def levelled(stored: NDArray, tags: Mapping[int, Tag], bits: int) -> Levels:
 
     Parameters
     ----------
-    stored : ndarray of uint8 or uint16, (H, W) or (H, W, 3)
+    stored : ndarray of uint8, uint16 or float32, (H, W) or (H, W, 3)
     bits : int
         Bits of a stored sample.
 
     Raises
     ------
     ValueError
-        If a tag has the wrong count, or an area lies outside of the image.
+        If a tag has the wrong count, an area lies outside of the image, or there is a table for floating-point samples.
     """
     top, left, bottom, right = _area(tags, stored)
     linear, largest = _linearised(stored, tags, bits)
@@ -81,7 +81,7 @@ def _evened(frame: NDArray, black: NDArray, each: NDArray, white: NDArray) -> tu
         return frame, common, top
     values = (frame - black.astype(np.float32)) * gain + np.float32(common)
     whole = np.rint(values)
-    if np.array_equal(values, whole) and whole.min() >= 0 and whole.max() <= np.iinfo(np.uint16).max:
+    if frame.dtype.kind == "u" and np.array_equal(values, whole) and whole.min() >= 0 and whole.max() <= np.iinfo(np.uint16).max:
         return whole.astype(np.uint16), common, top
     return values, common, top
 
@@ -99,10 +99,12 @@ def _area(tags: Mapping[int, Tag], stored: NDArray) -> tuple[int, int, int, int]
 
 
 def _linearised(stored: NDArray, tags: Mapping[int, Tag], bits: int) -> tuple[NDArray, float]:
-    """Samples through the table, and the largest number there can be."""
+    """Samples through the table, and the largest number there can be; of floating-point samples, white by default."""
     table = numbers(tags, LINEARIZATION)
     if table is None:
-        return stored, float((1 << bits) - 1)
+        return stored, 1.0 if stored.dtype.kind == "f" else float((1 << bits) - 1)
+    if stored.dtype.kind == "f":
+        raise ValueError("a linearization table for floating-point samples, which have no places in it")
     if not table.size or table.min() < 0 or table.max() > np.iinfo(np.uint16).max:
         raise ValueError("a linearization table that is empty or not of 16 bit")
     return table.astype(np.uint16)[np.minimum(stored, table.size - 1)], float(table.max())

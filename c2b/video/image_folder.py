@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from c2b.natural_order import in_natural_order
+from c2b.natural_order import in_natural_order, missing
 from c2b.video import orientation
 from c2b.video.recording import Recording, refuse_too_large
 from sensors.refusal import Refusal
@@ -45,6 +45,12 @@ class ImageFolder(Recording):
         self.shape = (len(self._files), *self._size, *((3,) if self.colour == "rgb" else ()))
         self.white = float(np.iinfo(self.dtype).max)
         self.presentation = _presentation(self._files[0])
+        if gaps := missing(file.stem for file in self._files):
+            last = f" to {gaps[-1]}" if len(gaps) > 1 else ""
+            self.note(
+                f"{len(gaps)} of the numbers in the names {'are' if len(gaps) > 1 else 'is'} missing ({gaps[0]}{last}); the "
+                f"{len(self._files)} images are taken as frames that follow each other"
+            )
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:

@@ -476,6 +476,16 @@ def test_lossless_formats_convert_into_each_other_bit_for_bit(empty, capsys):
     np.testing.assert_array_equal(np.load("e.npy"), np.load("v.npy"))
 
 
+def test_convert_tells_frames_that_no_pixel_sees(empty, capsys, tmp_path):
+    code = np.ones((9, 3, 3), np.uint8)
+    code[4] = 0
+    np.save(tmp_path / "code.npy", code)
+    taken = str(tmp_path / "taken.c2b.ome.tif")
+    told = "note: under this code no pixel sees frame 4 (counted from 0)"
+    assert told in run(capsys, "simulate", "v.npy", taken, "--sensor", "coded-pixel", "--code", str(tmp_path / "code.npy"))
+    assert told in run(capsys, "convert", taken, str(tmp_path / "taken.npz"))
+
+
 def test_convert_takes_parts_sizes_channels_and_scenes(empty, capsys):
     run(capsys, "convert", "v.npy", "a.tif", "--frames", "19:2:-1", "--rows", "1:9", "--resize", "31x17", "--channels", "rgb")
     with open_recording("a.tif") as found:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from c2b.natural_order import in_natural_order
+from c2b.natural_order import in_natural_order, missing
 from c2b.video.recording import open_recording
 
 SORTED = {
@@ -39,6 +39,34 @@ def test_names_are_in_the_order_of_their_numbers(case):
         names = SORTED[case].copy()
         random.Random(seed).shuffle(names)
         assert in_natural_order(names) == SORTED[case]
+
+
+MISSING = {
+    ("f0001", "f0002", "f0005", "f0006", "f0007"): [3, 4],
+    ("f1", "f2", "f4"): [3],
+    ("x-3", "x-2", "x0", "x+1"): [-1],
+    ("f010", "f020", "f030", "f050"): [40],
+    ("f010", "f020", "f030"): [],
+    ("cam0_f1", "cam0_f2", "cam1_f1"): [],
+    ("10h59m58", "10h59m59", "11h00m00"): [],
+    ("t0", "t17", "t40", "t101"): [],
+    ("a1", "b2", "c4"): [],
+    ("one",): [],
+}
+
+
+@pytest.mark.parametrize(("names", "left_out"), MISSING.items())
+def test_numbers_that_a_sequence_leaves_out_are_missing(names, left_out):
+    assert missing(names) == left_out
+
+
+def test_a_gap_in_a_folder_of_images_is_told_when_it_is_opened(tmp_path):
+    for k in (0, 1, 2, 5, 6):
+        Image.fromarray(np.full((5, 8), k, np.uint8)).save(tmp_path / f"f{k:04d}.png")
+    with open_recording(tmp_path) as film:
+        assert film.notes == (
+            "2 of the numbers in the names are missing (3 to 4); the 5 images are taken as frames that follow each other",
+        )
 
 
 @pytest.mark.parametrize("name", ["img{:+06d}.png", "frame_{}.png", "{}.png"])

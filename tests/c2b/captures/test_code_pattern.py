@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from c2b import camera, scenes
 from c2b.captures import code_pattern, read_capture, remarks, unit
+from recon.mask_registration import PARAMETERS, with_mask
 from sensors.coded_pixel import CodedPixel
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
@@ -65,7 +66,9 @@ def test_nothing_is_said_of_a_code_that_is_open_equally_long_everywhere():
         (lambda m: np.roll(m, -1, 2), "all of the same code a column to the right"),
         (lambda m: 1 - m, "all of the same code with open and closed exchanged"),
         (lambda m: mask(seed=7), "of the pattern of the code is in it; name the code"),
-        (lambda m: np.rot90(m, 2, (1, 2)), "of the pattern of the code is in it; name the code"),
+        (lambda m: np.rot90(m, 2, (1, 2)), "all of the same code turned by 180 degrees"),
+        (lambda m: np.roll(m, (-3, 5), (1, 2)), "all of the same code 3 rows down and 5 columns to the left"),
+        (lambda m: np.roll(m, (1, -1), (1, 2)), "all of the same code a row up and a column to the right"),
     ],
 )
 def test_a_measurement_under_a_wrong_code_is_refused_in_words_that_help(tmp_path, how, said):
@@ -73,6 +76,61 @@ def test_a_measurement_under_a_wrong_code_is_refused_in_words_that_help(tmp_path
     np.save(tmp_path / "code.npy", how(mask()))
     with pytest.raises(Refusal, match=said):
         read_capture(tmp_path / "meas.npy", code=tmp_path / "code.npy")
+
+
+@pytest.mark.parametrize(
+    ("times", "said"), [(1, "turned by 90 degrees to the right"), (-1, "turned by 90 degrees to the left")]
+)
+def test_a_square_mask_that_is_turned_by_90_degrees_is_named(tmp_path, times, said):
+    side = (H, H)
+    images = WHITE * CodedPixel(mask(side=side)).capture(FILM[:, :, :H], seed=0).images
+    np.savez(tmp_path / "meas.npz", meas=images[:, 0], mask=np.rot90(mask(side=side), times, (1, 2)))
+    with pytest.raises(Refusal, match=f"all of the same code {said}"):
+        read_capture(tmp_path / "meas.npz")
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        (lambda m: m[:, ::-1], "all of the same code upside down"),
+        (lambda m: m[:, ::-1, ::-1], "all of the same code turned by 180 degrees"),
+        (lambda m: 1 - m, "all of the same code with open and closed exchanged"),
+        (lambda m: np.roll(m, 3, 1), "all of the same code 3 rows up"),
+        (lambda m: mask(seed=7), "nor much more of the same code up to 2 px off"),
+    ],
+)
+def test_a_mask_that_no_registration_would_mend_is_refused_before_it(how, said):
+    images = taken(CodedPixel(mask()))
+    with pytest.raises(Refusal, match=said):
+        code_pattern.refuse_beyond_registration(images, CodedPixel(np.ascontiguousarray(how(mask()))))
+
+
+@pytest.mark.parametrize(
+    "lies",
+    [
+        {},
+        {"right": 1},
+        {"down": -2, "right": 2},
+        {"down": 0.5, "right": 1.5},
+        {"down": 0.5, "right": 0.5, "blur": 0.3},
+        {"rotation": 1, "right": 1.5},
+        {"closed": 0.2},
+    ],
+    ids=str,
+)
+def test_a_mask_that_registration_may_find_is_left_to_it(lies):
+    nominal = {name: parameter.nominal for name, parameter in PARAMETERS.items()}
+    true = with_mask(CodedPixel(mask()), (H, W), nominal | lies)
+    code_pattern.refuse_beyond_registration(taken(true), CodedPixel(mask()))
+
+
+def test_a_tile_a_pixel_off_that_looks_like_itself_mirrored_is_left_to_registration():
+    tile = np.zeros((4, 2, 2), np.uint8)
+    for pixel, opened in enumerate((1, 2, 3, 4)):
+        tile[:opened, pixel // 2, pixel % 2] = 1
+    film = FILM[:4]
+    images = WHITE * CodedPixel(tile[:, :, ::-1]).capture(film, seed=0).images
+    code_pattern.refuse_beyond_registration(images, CodedPixel(tile))
 
 
 def test_a_measurement_that_was_divided_by_the_open_frames_is_told(tmp_path):

@@ -212,6 +212,39 @@ def test_samples_of_fewer_bits_have_their_white(tmp_path, bits, order):
         assert found.white == white == (1 << bits) - 1
 
 
+@pytest.mark.parametrize("samples", [(), (3,)])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("tags", [(), ((WHITE, LONG, 1, 1),), ((BLACK, LONG, 1, 64), (WHITE, LONG, 1, 4095))], ids=str)
+def test_floating_point_samples_are_those_of_libraw(tmp_path, samples, dtype, tags):
+    """LibRaw makes whole numbers of them, up to 16383 for white; white is 1 where no tag says otherwise (DNG 1.7, WhiteLevel), for
+    LibRaw 65535 where they have 16 bit."""
+    picture = image(shape=(H, W, *samples)).astype(dtype) / dtype(1 if tags[1:] else 4096)
+    path = write(tmp_path / "x.dng", picture, *tags)
+    theirs, *_, white, _ = by_libraw(path)
+    with open_recording(path) as found:
+        assert found.dtype == np.float32 and np.array_equal(found[0], picture)
+        assert white == 16383 and (tags or found.white == 1)
+        if not tags and dtype == np.float16:
+            return
+        np.testing.assert_allclose(without_black(found) / found.white, theirs / white, atol=1.5 / white)
+
+
+@pytest.mark.parametrize("how", [{"compression": "zlib"}, {"compression": "zlib", "predictor": True}, {"tile": (16, 32)}], ids=str)
+def test_compressed_floating_point_samples_are_the_same(tmp_path, how):
+    picture = image().astype(np.float32) / 4096
+    with open_recording(write(tmp_path / "x.dng", picture, **how)) as found:
+        assert np.array_equal(found[0], picture)
+
+
+def test_floating_point_samples_far_above_white_are_told_and_infinite_ones_refused(tmp_path):
+    picture = image().astype(np.float32)
+    with open_recording(write(tmp_path / "x.dng", picture)) as found:
+        assert any("1" in note for note in found.notes)
+    picture[3, 4] = np.inf
+    with pytest.raises(Refusal, match="inf"), open_recording(write(tmp_path / "x.dng", picture)) as found:
+        found[0]
+
+
 @pytest.mark.parametrize("tile", [None, (16, 32)])
 def test_lossless_jpeg_is_decoded(tmp_path, tile):
     imagecodecs = pytest.importorskip("imagecodecs")
