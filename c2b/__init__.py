@@ -12,7 +12,7 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     captures/                capture files, one file per format
     comparison.py camera_grid.py comparison_table.py     videos x cameras x methods, and the tables that it gives
     comparison_unit.py comparison_store.py               its units of work, for any process; the cells that they leave
-    paired_differences.py    whether one method is better than another, with a bootstrap over scenes
+    comparison_differences.py paired_differences.py      whether one row is better than another, with a bootstrap over scenes
     alignment.py             a reconstruction beside its truth
     catalogue.py             all that has a name, with its settings and what they mean
     criteria.py              what a code is worth before any picture is taken with it

@@ -111,7 +111,7 @@ def paired_difference(
     if not 0 < level < 1:
         raise Refusal(f"level={level} is not between 0 and 1")
     s, m = _by_group(d, groups)
-    low, high = _interval(s, m, 1 - level, draws, np.random.default_rng(seed), _OF_NUMBERS * np.abs([first, second]).max())
+    low, high = _interval(s, m, 1 - level, draws, np.random.default_rng(seed), _OF_NUMBERS * float(np.abs(np.asarray(first)).max()))
     spread = float(d.std(ddof=1)) if d.size > 1 else math.nan
     return Difference(float(d.mean()), spread, low, high, level, d.size, s.size)
 
@@ -120,7 +120,7 @@ def _by_group(d: NDArray[np.float64], groups: Sequence[Hashable] | None) -> tupl
     """Sum and number of the differences of each group."""
     known: dict[Hashable, int] = {}
     numbers = [known.setdefault(group, len(known)) for group in (range(d.size) if groups is None else groups)]
-    return np.bincount(numbers, d), np.bincount(numbers).astype(np.float64)
+    return np.bincount(numbers, d).astype(np.float64), np.bincount(numbers).astype(np.float64)
 
 
 def _interval(

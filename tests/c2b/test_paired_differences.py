@@ -1,4 +1,4 @@
-"""Paired differences: exact where everything is known, intervals that hold the truth as often as they say, wider where clips share a scene."""
+"""Paired differences: exact where all is known, intervals that hold the truth as often as they say, wider where clips share a scene."""
 
 from __future__ import annotations
 
