@@ -12,7 +12,6 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     captures/                capture files, one file per format
     comparison.py camera_grid.py comparison_table.py     videos x cameras x methods, and the tables that it gives
     comparison_unit.py comparison_store.py               its units of work, for any process; the cells that they leave
-    comparison_differences.py paired_differences.py      whether one row is better than another, with a bootstrap over scenes
     alignment.py             a reconstruction beside its truth
     catalogue.py             all that has a name, with its settings and what they mean
     criteria.py              what a code is worth before any picture is taken with it
@@ -25,7 +24,7 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     streaming.py             a recording of any length to a capture file, in constant memory
     further_maps.py          what a method gives beside the video, as files
     demonstration.py         what c2b demo shows
-    plots/ report/           pictures and pages
+    plots/ report/           pictures; pages, and how sure differences are
     cli.py commands/         the command line, one file per command; options.py, options that several share
     command_examples.py      what the help of each command ends with
     terminal.py              tables and bars on a terminal

@@ -69,12 +69,12 @@ def compare(
         Which part, and as what: see the options below.
     """
     import recon
-    from c2b import comparison_differences as paired
     from c2b.alignment import protocol_part
     from c2b.camera_grid import CameraGrid
     from c2b.comparison import Comparison
     from c2b.comparison_store import TABLE
     from c2b.comparison_table import as_json, tables
+    from c2b.report import comparison_differences as paired
     from c2b.source import Source
     from c2b.terminal import counted, progress, table
 

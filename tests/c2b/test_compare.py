@@ -16,7 +16,7 @@ from c2b import codes, streaming
 from c2b.camera import make as make_camera
 from c2b.cli import main
 from c2b.comparison_table import COLUMNS, Row, means, read_rows, write_rows
-from c2b.paired_differences import paired_difference
+from c2b.report.paired_differences import paired_difference
 from c2b.terminal import table as shown_table
 from c2b.video.recording import Recording
 from recon.demosaicing import demosaic
@@ -270,8 +270,8 @@ def test_the_csv_is_tidy_and_reads_back_as_it_was(tmp_path):
 
 @pytest.fixture
 def clips(here):
-    """Five clips of four scenes."""
-    for k in range(5):
+    """Six clips of five scenes."""
+    for k in range(6):
         np.save(f"street_{k}.npy" if k < 2 else f"other_{k}.npy", np.roll(np.load("v.npy"), (3 * k, k * k), (0, 1)))
     return sorted(path.name for path in here.glob("*_*.npy"))
 
@@ -284,14 +284,14 @@ def test_differences_are_paired_over_the_videos_and_drawn_by_scenes(clips, capsy
     for one, column in zip(told["differences"], ("psnr", "middle_psnr"), strict=True):
         values = [[by[clip, name.split()[1]][column] for clip in clips] for name in (one["first"], one["second"])]
         expected = paired_difference(*values, groups)
-        assert (one["column"], one["pairs"], one["groups"], one["certain"]) == (column, 5, 4, expected.certain)
+        assert (one["column"], one["pairs"], one["groups"], one["certain"]) == (column, 6, 5, expected.certain)
         assert (one["mean"], one["low"], one["high"]) == pytest.approx((expected.mean, expected.low, expected.high))
     best = max(told["mean"], key=lambda mean: mean["psnr"])
     assert told["differences"][0]["second"] == f"two-bucket impulse {best['method']}".replace("impulse ", "")
     alone = answer(capsys, *words)["differences"][0]
-    assert alone["groups"] == 5 and alone["mean"] == told["differences"][0]["mean"]
+    assert alone["groups"] == 6 and alone["mean"] == told["differences"][0]["mean"]
     shown = run(capsys, *words, "--scene", "street_*")
-    assert f"{told['differences'][0]['mean']:+.2f} [" in shown and "bootstrap over 4 scenes" in " ".join(shown.split())
+    assert f"{told['differences'][0]['mean']:+.2f} [" in shown and "bootstrap over 5 scenes" in " ".join(shown.split())
 
 
 def test_differences_are_from_the_row_that_is_named_and_within_one_light(here, capsys):

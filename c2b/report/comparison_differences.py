@@ -17,7 +17,7 @@ from pathlib import PurePath
 from typing import Any
 
 from c2b.comparison_table import Row
-from c2b.paired_differences import Difference, paired_difference
+from c2b.report.paired_differences import Difference, paired_difference
 from sensors.refusal import Refusal
 
 #: What is compared, by the columns of rows.
