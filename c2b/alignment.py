@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from c2b.source import Part
 from c2b.video.recording import Recording
 from recon.demosaicing import demosaic
 from sensors.colour_filter import PATTERNS
 from sensors.refusal import Refusal
 from sensors.response import Response
 from sensors.response import make as make_response
+
+#: Size of the frames of a protocol, (height, width), to which they are resized by Lanczos.
+PROTOCOL_SIZES = {"codedblurred": (720, 1200)}
+
+
+def protocol_part(protocol: str | None, part: Part) -> Part:
+    """The part of a video that a protocol takes: at its size, unless another size or a crop is asked for."""
+    size = PROTOCOL_SIZES.get(protocol or "")
+    return part if size is None or part.rows or part.columns or part.resize else replace(part, resize=f"{size[1]}x{size[0]}")
 
 
 def matched(

@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from itertools import groupby
-from math import fsum
+from math import fsum, isfinite
 from pathlib import Path
+from statistics import stdev
 from typing import Any, get_type_hints
 
 from sensors import spec
@@ -30,10 +31,10 @@ class Row:
         Electrons at white per sub-exposure; None for an ideal readout.
     psnr, ssim : float
         Mean over the exposures: dB, and by ``ssim_window`` with a data range of 1.
-    middle_psnr : float
-        PSNR of frame T // 2 of each exposure, dB.
-    ssim_range_2 : float or None
-        Where the protocol asks for it.
+    middle_psnr, middle_ssim : float
+        The same of frame T // 2 of each exposure.
+    ssim_range_2, middle_ssim_range_2 : float or None
+        SSIM with a data range of 2, where the protocol asks for it.
     cpu_seconds : float
         That the reconstruction of all exposures took, on all threads together; in a fresh process with loading compiled code.
     exposures, frames : int
@@ -64,7 +65,9 @@ class Row:
     psnr: float
     ssim: float
     middle_psnr: float
+    middle_ssim: float
     ssim_range_2: float | None
+    middle_ssim_range_2: float | None
     cpu_seconds: float
     exposures: int
     frames: int
@@ -88,7 +91,7 @@ COLUMNS = tuple(f.name for f in fields(Row))
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean over all videos of one camera and method."""
+    """The mean over all videos of one camera and method; ``spread`` is the standard deviation of PSNR over them, dB."""
 
     sensor: str
     code: str
@@ -96,6 +99,7 @@ class Mean:
     light: float | None
     method: str
     psnr: float
+    spread: float | None
     ssim: float
     middle_psnr: float
     cpu_seconds: float
@@ -141,6 +145,7 @@ def means(rows: Iterable[Row]) -> list[Mean]:
         Mean(
             *key,
             psnr=_mean(of, "psnr"),
+            spread=_spread([row.psnr for row in of]),
             ssim=_mean(of, "ssim"),
             middle_psnr=_mean(of, "middle_psnr"),
             cpu_seconds=_mean(of, "cpu_seconds"),
@@ -184,15 +189,16 @@ def tables(
         yield ("code", "mask"), [*dict.fromkeys((row.code, row.mask) for row in rows)], ""
 
 
-def as_json(rows: Sequence[Row], left_out: Iterable[tuple[str, str]]) -> str:
-    """Means over the videos, rows, and what was left out."""
+def as_json(rows: Sequence[Row], left_out: Iterable[tuple[str, str]], **further: Any) -> str:
+    """Means over the videos, rows, what was left out, and further things by name."""
     reasons = [{"what": what, "why": why} for what, why in left_out]
-    return json.dumps({"mean": [*map(_plain, means(rows))], "rows": [*map(_plain, rows)], "left_out": reasons})
+    return json.dumps({"mean": [*map(_plain, means(rows))], "rows": [*map(_plain, rows)], "left_out": reasons, **further})
 
 
 #: Columns that go into the title where all lines agree, and how they are said there.
 _MAY_BE_SAID_ONCE = {
     "videos": "mean over videos: {}",
+    "spread": "standard deviation over them: {} dB",
     "code": "code: {}",
     "readout": "readout: {}",
     "light": "{} at white",
@@ -207,6 +213,7 @@ def _line(mean: Mean) -> dict[str, str]:
         "sensor": mean.sensor,
         "method": mean.method,
         "PSNR": f"{mean.psnr:.2f}",
+        "spread": "" if mean.spread is None else f"{mean.spread:.2f}",
         "SSIM": f"{mean.ssim:.3f}",
         "middle": f"{mean.middle_psnr:.2f}",
         "CPU s": f"{mean.cpu_seconds:.3f}",
@@ -221,6 +228,11 @@ def _plain(row: Row | Mean) -> dict[str, Any]:
 
 def _mean(rows: list[Row], name: str) -> float:
     return fsum(getattr(row, name) for row in rows) / len(rows)
+
+
+def _spread(values: Sequence[float]) -> float | None:
+    """Standard deviation; None of one value, or where one is infinite."""
+    return stdev(values) if len(values) > 1 and all(map(isfinite, values)) else None
 
 
 def _row(line: list[str]) -> Row:

@@ -27,8 +27,8 @@ from sensors.colour_filter import PATTERNS
 from sensors.refusal import Refusal
 from sensors.response import make as make_response
 
-#: Scores of an exposure, by the columns that are their mean; that of range 2 only where the protocol asks for it.
-SCORES = ("psnr", "ssim", "middle_psnr", "ssim_range_2")
+#: Scores of an exposure, by the columns that are their mean; those of range 2 only where the protocol asks for them.
+SCORES = ("psnr", "ssim", "middle_psnr", "middle_ssim", "ssim_range_2", "middle_ssim_range_2")
 
 
 class LeftOut(NamedTuple):
@@ -194,9 +194,10 @@ class _Running:
     def add(self, made: NDArray, truth: NDArray, protocol: str, *, keep: bool) -> None:
         """The score of one exposure, and its frames."""
         found = score(made, truth, protocol=protocol)
-        middle = found.per_frame[len(found.per_frame) // 2]["psnr"]
+        middle = found.per_frame[len(found.per_frame) // 2]
         self.conventions = self.conventions or found.conventions
-        for name, value in zip(SCORES, (found.psnr, found.ssim, middle, found.ssim_range_2), strict=True):
+        values = found.psnr, found.ssim, middle["psnr"], middle["ssim"], found.ssim_range_2, middle.get("ssim_range_2")
+        for name, value in zip(SCORES, values, strict=True):
             if value is not None:
                 self.scores.setdefault(name, []).append(float(value))
         if keep:

@@ -59,7 +59,7 @@ class Score:
     ssim_range_2 : float or None
         SSIM as if the values spanned twice the data range; only where the protocol asks for it, to compare with its tables.
     per_frame : list of dict
-        ``psnr`` and ``ssim`` of each scored frame of the truth, mean over clips.
+        ``psnr``, ``ssim`` and, where the protocol asks for it, ``ssim_range_2`` of each scored frame of the truth, mean over clips.
     clips : list of dict
         ``psnr``, ``ssim`` and the ``order`` used, of each clip.
     conventions : dict
@@ -193,7 +193,7 @@ def score(
         ssim=float(np.mean([clip["ssim"] for clip in clips])),
         ssim_range_2=float(np.mean([clip["doubled"] for clip in clips])) if settings["doubled"] else None,
         per_frame=[
-            {name: float(np.mean([clip["frames"][name][k] for clip in clips])) for name in ("psnr", "ssim")}
+            {name: float(np.mean([clip["frames"][name][k] for clip in clips])) for name in clips[0]["frames"]}
             for k in range(len(frames))
         ],
         clips=[{name: clip[name] for name in ("psnr", "ssim", "order")} for clip in clips],
@@ -235,12 +235,17 @@ def _score_clip(
     best = max(values, key=values.__getitem__)
     pairs = ((_shown(directions[best][t], top, "video"), _shown(truth[t], top, "truth")) for t in frames)
     similarity = [_ssim(frame, true, ranges, settings["window"]) for frame, true in pairs]
+    single, doubled = [one[0] for one in similarity], [one[-1] for one in similarity]
     return {
         "psnr": values[best],
-        "ssim": float(np.mean([first for first, *_ in similarity])),
-        "doubled": float(np.mean([one[-1] for one in similarity])),
+        "ssim": float(np.mean(single)),
+        "doubled": float(np.mean(doubled)),
         "order": best,
-        "frames": {"psnr": [_decibel(e, data_range) for e in errors[best]], "ssim": [first for first, *_ in similarity]},
+        "frames": {
+            "psnr": [_decibel(e, data_range) for e in errors[best]],
+            "ssim": single,
+            **({"ssim_range_2": doubled} if settings["doubled"] else {}),
+        },
     }
 
 

@@ -21,6 +21,8 @@ def compare(
     method: tuple[str, ...] = ("pseudo-inverse", "tile", "tile+consistent"),
     seed: Whole = 0,
     protocol: Literal["codedblurred", "cacti"] | None = None,
+    against: str = "",
+    scene: tuple[str, ...] = (),
     json: bool = False,
     levels: LevelOptions = AS_FILED,
     part: PartOptions = WHOLE,
@@ -52,23 +54,31 @@ def compare(
     seed
         Seed of the noise.
     protocol
-        Score as for c2b score --protocol; to codedblurred belongs --resize 1200x720. With cacti an SCI scene is taken by a coded pixel
-        under its own mask, unless others are named.
+        Score as for c2b score --protocol. With codedblurred frames become 1200x720 before exposure, unless --rows, --columns or
+        --resize say otherwise. With cacti an SCI scene is taken by a coded pixel under its own mask, unless others are named.
+    against
+        Print, too, what each camera and method is better than this one: best, or a sensor and a method such as "two-bucket tile".
+        Differences are paired over the videos, with 95 % intervals by a bootstrap over scenes.
+    scene
+        Videos of one scene, by a pattern of their names such as 'street_*'; may be repeated. Default: each video is one of its own.
     json
-        Print JSON: means over the videos, rows, what was left out.
+        Print JSON: means over the videos, rows, what was left out, and with --against the differences.
     levels
         What the stored values mean: see the options below.
     part
         Which part, and as what: see the options below.
     """
     import recon
+    from c2b.alignment import protocol_part
     from c2b.camera_grid import CameraGrid
     from c2b.comparison import Comparison
     from c2b.comparison_store import TABLE
     from c2b.comparison_table import as_json, tables
+    from c2b.report import comparison_differences as paired
     from c2b.source import Source
     from c2b.terminal import counted, progress, table
 
+    part, scenes = protocol_part(protocol, part), paired.scenes_of(video, scene)
     comparison = Comparison(
         {name: Source(name, levels, part) for name in video},
         CameraGrid(sensor, code, readout, light, benchmark=protocol == "cacti"),
@@ -76,11 +86,16 @@ def compare(
         seed=seed,
         protocol=protocol or "",
     )
+    if against:
+        paired.refuse_unknown(against, (task.row for unit in comparison.units() for task in unit.tasks))
     found = comparison.run(report, progress)
+    better = paired.differences(found, against, scenes) if against else []
     if json:
-        print(as_json(found, comparison.left_out))
+        print(as_json(found, comparison.left_out, **({"differences": paired.plain(better)} if against else {})))
         return
     for shown in tables(found, apart=bool(readout or light), masks=protocol == "cacti", left_out=comparison.left_out):
+        print(table(*shown))
+    for shown in paired.tables(better):
         print(table(*shown))
     if report:
         print(f"{report / TABLE}: {counted(len(found), 'row')}, {comparison.computed} of them new")

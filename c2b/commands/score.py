@@ -61,13 +61,12 @@ def score(
         Compare values outside of the data range as they are, instead of clipping them.
     """
     from c2b import masks
-    from c2b.alignment import matched, seen_levels
+    from c2b.alignment import PROTOCOL_SIZES, matched, seen_levels
     from c2b.source import open_video
     from recon import metrics
 
     with open_video(str(video)) as made, open_video(truth, **seen_levels(made, white, black)) as source:
-        size = (720, 1200) if protocol == "codedblurred" else None
-        ours, theirs = matched(made, source, size=size, encode=encode)
+        ours, theirs = matched(made, source, size=PROTOCOL_SIZES.get(protocol or ""), encode=encode)
     result = metrics.score(
         ours,
         theirs,

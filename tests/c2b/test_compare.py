@@ -16,6 +16,7 @@ from c2b import codes, streaming
 from c2b.camera import make as make_camera
 from c2b.cli import main
 from c2b.comparison_table import COLUMNS, Row, means, read_rows, write_rows
+from c2b.report.paired_differences import paired_difference
 from c2b.terminal import table as shown_table
 from c2b.video.recording import Recording
 from recon.demosaicing import demosaic
@@ -83,8 +84,28 @@ def test_a_row_is_what_the_single_commands_give(here, capsys, sensor, response, 
 def test_a_protocol_fixes_the_conventions_of_the_row(here, capsys):
     (row,) = answer(capsys, "v.npy", *ONE, "--protocol", "cacti")["rows"]
     assert (row["psnr_of"], row["clipped"], row["ssim_range_2"]) == ("frames", False, None)
-    (other,) = answer(capsys, "v.npy", *ONE, "--protocol", "codedblurred")["rows"]
-    assert other["psnr"] < row["psnr"] and other["ssim_range_2"] > other["ssim"]
+    assert row["middle_ssim_range_2"] is None
+    (other,) = answer(capsys, "v.npy", *ONE, "--protocol", "codedblurred", "--columns", "0:33")["rows"]
+    assert other["psnr"] < row["psnr"] and other["ssim_range_2"] > other["ssim"] and other["middle_ssim_range_2"] > other["middle_ssim"]
+    assert (other["height"], other["width"], other["ssim"]) == (HEIGHT, WIDTH, pytest.approx(row["ssim"], abs=0.01))
+
+
+def test_the_pair_paper_resizes_before_exposure(here, capsys):
+    """Unless a crop or another size is asked for; the row is what the single commands give."""
+    (row,) = answer(capsys, "v.npy", *ONE, "--protocol", "codedblurred", "--frames", "0:9")["rows"]
+    part = ("--frames", "0:9", "--resize", "1200x720", "--sensor", "two-bucket")
+    assert main(["simulate", "v.npy", "v.c2b.ome.tif", *part]) == 0
+    assert main(["reconstruct", "v.c2b.ome.tif", "r.npy", "--method", "pseudo-inverse"]) == 0
+    capsys.readouterr()
+    assert (row["height"], row["width"]) == (720, 1200)
+    for flags, prefix in (([], ""), (["--middle"], "middle_")):
+        assert main(["score", "r.npy", "v.npy", "--json", "--protocol", "codedblurred", *flags]) == 0
+        single = json.loads(capsys.readouterr().out)
+        for name in ("psnr", "ssim"):
+            assert row[prefix + name] == pytest.approx(single[name], abs=2e-4)
+        assert row[f"{prefix}ssim_range_2"] == pytest.approx(single["ssim_range_2"], abs=2e-4)
+    (small,) = answer(capsys, "v.npy", *ONE, "--protocol", "codedblurred", "--resize", "30x24")["rows"]
+    assert (small["height"], small["width"]) == (24, 30)
 
 
 def test_the_readout_of_a_preset_is_shared_by_all_cameras():
@@ -227,9 +248,11 @@ def test_the_csv_is_tidy_and_reads_back_as_it_was(tmp_path):
         "psnr": float("inf"),
         "ssim": 0.1 + 0.2,
         "middle_psnr": 1e-17,
+        "middle_ssim": 0.7,
         "cpu_seconds": 2.5,
         "light": None,
         "ssim_range_2": 0.5,
+        "middle_ssim_range_2": None,
     }
     whole = {"exposures": 3, "frames": 9, "height": 4, "width": 5, "seed": 2**63, "clipped": False}
     row = Row(**{**texts, **numbers, **whole, "digest": "1"})
@@ -238,7 +261,50 @@ def test_the_csv_is_tidy_and_reads_back_as_it_was(tmp_path):
     assert read_rows(tmp_path / "t.csv") == {"1": rows[0], "2": rows[1]}
     assert read_rows(tmp_path / "absent.csv") == {}
     (mean,) = means([replace(row, psnr=30.0, video="x"), replace(row, psnr=40.0, video="y")])
-    assert (mean.psnr, mean.videos, mean.exposures) == (35, 2, 6)
+    assert (mean.psnr, mean.videos, mean.exposures) == (35, 2, 6) and mean.spread == pytest.approx(50**0.5)
+    assert [mean.spread for mean in means(rows[:1])] == [None]
+
+
+# Differences.
+
+
+@pytest.fixture
+def clips(here):
+    """Six clips of five scenes."""
+    for k in range(6):
+        np.save(f"street_{k}.npy" if k < 2 else f"other_{k}.npy", np.roll(np.load("v.npy"), (3 * k, k * k), (0, 1)))
+    return sorted(path.name for path in here.glob("*_*.npy"))
+
+
+def test_differences_are_paired_over_the_videos_and_drawn_by_scenes(clips, capsys):
+    words = (*clips, "--sensor", "two-bucket", "--method", "pseudo-inverse", "--method", "tile", "--against", "best")
+    told = answer(capsys, *words, "--scene", "street_*")
+    by = {(row["video"], row["method"]): row for row in told["rows"]}
+    groups = ["street" if clip.startswith("street") else clip for clip in clips]
+    for one, column in zip(told["differences"], ("psnr", "middle_psnr"), strict=True):
+        values = [[by[clip, name.split()[1]][column] for clip in clips] for name in (one["first"], one["second"])]
+        expected = paired_difference(*values, groups)
+        assert (one["column"], one["pairs"], one["groups"], one["certain"]) == (column, 6, 5, expected.certain)
+        assert (one["mean"], one["low"], one["high"]) == pytest.approx((expected.mean, expected.low, expected.high))
+    best = max(told["mean"], key=lambda mean: mean["psnr"])
+    assert told["differences"][0]["second"] == f"two-bucket impulse {best['method']}".replace("impulse ", "")
+    alone = answer(capsys, *words)["differences"][0]
+    assert alone["groups"] == 6 and alone["mean"] == told["differences"][0]["mean"]
+    shown = run(capsys, *words, "--scene", "street_*")
+    assert f"{told['differences'][0]['mean']:+.2f} [" in shown and "bootstrap over 5 scenes" in " ".join(shown.split())
+
+
+def test_differences_are_from_the_row_that_is_named_and_within_one_light(here, capsys):
+    words = ("v.npy", *ONE[:2], "--readout", "cep-2019", "--light", "20", "--light", "100")
+    told = answer(capsys, *words, "--against", "two-bucket tile")["differences"]
+    assert {one["second"] for one in told} == {"two-bucket tile"} and {one["light"] for one in told} == {20, 100}
+    assert len(told) == 2 * 2 * 2 and all(one["low"] is None and not one["certain"] for one in told)
+
+
+def test_names_of_codes_tell_rows_apart_where_they_have_to(here, capsys):
+    words = ("v.npy", *ONE, "--code", "impulse", "--code", "hadamard:order=4")
+    found = answer(capsys, *words, "--against", "best")["differences"]
+    assert {found[0]["first"], found[0]["second"]} == {f"two-bucket {code} pseudo-inverse" for code in ("impulse", "hadamard:order=4")}
 
 
 def test_the_best_comes_first_and_what_all_share_is_said_once(here, capsys):
@@ -295,6 +361,10 @@ MISTAKES = {
     "v.npy --light 20": "add --readout cep-2019",
     "v.npy --readout cep-2019 --light 0": "positive number",
     "v.npy --protocol mine": '"codedblurred", "cacti"',
+    "v.npy --against gmm": "--against gmm: it is none of conventional pseudo-inverse; coded-pixel pseudo-inverse",
+    "v.npy --code impulse --code hadamard:order=4 --sensor two-bucket --against two-bucket/tile": "which of two-bucket impulse",
+    "v.npy --scene street_*": "--scene street_* fits none of v.npy",
+    "v.npy --scene v.* --scene *.npy": "both fit v.npy",
     "v.npy --frames 0:5": "nothing here goes together; v.npy, conventional, impulse: the video has 5 frames",
     "v.npy --sensor flutter-shutter": "nothing here goes together; flutter-shutter, impulse: ",
     "v.npy --report v.npy": "v.npy is a file; --report needs a folder",
@@ -311,7 +381,7 @@ def test_a_mistake_is_one_line_and_leaves_everything_as_it_was(here, capsys, lin
         Path(folder).mkdir()
         Path(folder, "comparison.csv").write_text(content)
     before = {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
-    assert main(["compare", *line.split()]) == 2
+    assert main(["compare", *(word.replace("two-bucket/tile", "two-bucket tile") for word in line.split())]) == 2
     told = capsys.readouterr()
     assert told.out == "" and told.err.startswith("c2b: ") and told.err.count("\n") == 1 and said in told.err
     assert before == {path: path.stat().st_mtime_ns for path in Path().rglob("*")}

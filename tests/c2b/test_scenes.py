@@ -250,3 +250,13 @@ def _name(scene):
 def _pure(masks):
     """Where a pixel and its neighbours show one layer only."""
     return np.any([binary_erosion(mask > 0.999, iterations=2, border_value=1) for mask in masks], 0)
+
+
+def test_before_a_standing_camera_only_the_objects_move():
+    words = "occluding-objects:frames=9,seed=1"
+    still, drifting = scenes.make(f"{words},standing=true"), scenes.make(words)
+    assert np.array_equal(still.layers[0].pose(0), still.layers[0].pose(8))
+    assert not np.array_equal(drifting.layers[0].pose(0), drifting.layers[0].pose(8))
+    moves = np.ptp(still[:], axis=0) > 0
+    assert 0.2 < moves.mean() < 0.7 < (np.ptp(drifting[:], axis=0) > 0).mean()
+    assert all(not np.array_equal(layer.pose(0), layer.pose(8)) for layer in still.layers[1:])

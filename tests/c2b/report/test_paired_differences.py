@@ -1,0 +1,115 @@
+"""Paired differences: exact where all is known, intervals that hold the truth as often as they say, wider where clips share a scene."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from c2b.report.paired_differences import paired_difference
+from sensors.refusal import Refusal
+
+SCENES = {
+    "seven clips of five scenes": [0, 0, 0, 1, 2, 3, 4],
+    "twenty clips": range(20),
+    "twelve scenes in pairs": [*range(12)] * 2,
+}
+
+
+def test_mean_and_spread_are_those_of_the_differences():
+    first, second = np.array([31.0, 28.0, 33.5, 30.0]), np.array([30.0, 28.5, 31.0, 29.0])
+    found = paired_difference(first, second)
+    assert found.mean == pytest.approx((first - second).mean()) and found.spread == pytest.approx((first - second).std(ddof=1))
+    assert (found.pairs, found.groups, found.level) == (4, 4, 0.95) and found.low < found.mean < found.high
+
+
+@pytest.mark.parametrize("groups", [None, "aaabcde", "abcdefa"])
+def test_a_constant_difference_is_known_exactly(groups):
+    second = np.random.default_rng(0).normal(30, 3, 7)
+    found = paired_difference(second + 0.3, second, groups)
+    assert found.low == found.mean == found.high == pytest.approx(0.3) and found.certain and found.spread < 1e-12
+    assert not paired_difference(second, second, groups).certain
+
+
+def test_order_of_pairs_and_sign_do_not_matter():
+    rng = np.random.default_rng(1)
+    first, second, groups = rng.normal(30, 3, 7), rng.normal(29, 3, 7), [*"aabcdee"]
+    found, order = paired_difference(first, second, groups), rng.permutation(7)
+    again = paired_difference(first[order], second[order], [groups[k] for k in order])
+    turned = paired_difference(second, first, groups)
+    assert (again.low, again.high) == pytest.approx((found.low, found.high))  # five groups: every draw is taken once
+    assert (turned.high, turned.low) == pytest.approx((-found.low, -found.high), abs=0.02)
+
+
+def test_the_interval_of_five_groups_is_that_of_all_draws():
+    """By a plain loop over all 3125 of them."""
+    d, groups = np.array([0.2, 0.4, 0.3, 1.1, -0.2, 0.6, 0.9]), np.array([0, 0, 0, 1, 2, 3, 4])
+    members = [d[groups == g] for g in range(5)]
+
+    def standard_error(parts):
+        together = np.concatenate(parts)
+        return math.sqrt(5 / 4 * sum((part - together.mean()).sum() ** 2 for part in parts)) / together.size
+
+    ratios = []
+    for draw in np.ndindex(*[5] * 5):
+        parts = [members[g] for g in draw]
+        deviation = np.concatenate(parts).mean() - d.mean()
+        ratios.append(math.copysign(math.inf, deviation) if len(set(draw)) == 1 else deviation / standard_error(parts))
+    ratios.sort()
+    low, high = (ratios[math.ceil(share * len(ratios)) - 1] for share in (0.025, 0.975))
+    found = paired_difference(d, np.zeros(7), [*groups])
+    error = standard_error(members)
+    assert (found.low, found.high) == pytest.approx((d.mean() - error * high, d.mean() - error * low))
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_intervals_hold_the_true_difference_as_often_as_they_say(name):
+    """Clips of one scene share most of their difference. The standard error of 300 repeats is 1.3 %; of 1500 it was 93.7 to 94.8 %."""
+    groups, rng, held, shifted = np.array(SCENES[name]), np.random.default_rng(3), 0, 0
+    for _ in range(300):
+        difference = 0.4 * rng.normal(size=groups.max() + 1)[groups] + 0.15 * rng.normal(size=groups.size)
+        second = rng.normal(30, 4, groups.size)
+        found = paired_difference(second + difference, second, groups.tolist(), draws=4000)
+        held += found.low <= 0 <= found.high
+        shifted += paired_difference(second + difference + 2, second, groups.tolist(), draws=4000).certain
+    assert 0.905 <= held / 300 <= 0.985
+    assert shifted > 270  # a difference of five times the spread is found
+
+
+def test_clips_of_one_scene_make_the_interval_wider():
+    """Copies of a clip tell nothing new: the interval of scenes stays, that which takes them for independent shrinks."""
+    d = np.array([0.2, 0.9, -0.3, 0.5, 1.0, 0.1])
+    once = paired_difference(d, np.zeros(6))
+    groups = np.repeat(np.arange(6), 4)
+    scenes = paired_difference(np.repeat(d, 4), np.zeros(24), groups.tolist())
+    alone = paired_difference(np.repeat(d, 4), np.zeros(24))
+    assert (scenes.low, scenes.high) == pytest.approx((once.low, once.high))
+    assert alone.high - alone.low < 0.6 * (scenes.high - scenes.low)
+
+
+def test_too_few_groups_give_no_interval():
+    for groups in ("abcd", "aaaa", "abab"):
+        few = paired_difference([31.0, 30.0, 32.0, 31.0], [30.0, 29.0, 31.0, 30.0], groups)
+        assert math.isinf(few.low) and math.isinf(few.high) and not few.certain and "too few groups" in str(few)
+    assert math.isnan(paired_difference([31.0], [30.0]).spread)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (([1, 2], [1]), "two lists of one length"),
+        (([], []), "two lists of one length"),
+        (([1, 2], [1, 2], ["a"]), r"groups \(1,\)"),
+        (([math.inf, 2], [1, 2]), "not finite"),
+        (([math.inf, 2], [math.inf, 2]), "not finite"),
+    ],
+)
+def test_what_cannot_be_paired_is_refused(words, reason):
+    with pytest.raises(Refusal, match=reason), np.errstate(invalid="ignore"):
+        paired_difference(*words)
+
+
+def test_a_level_that_is_none_is_refused():
+    with pytest.raises(Refusal, match="between 0 and 1"):
+        paired_difference([1, 2], [1, 1], level=95)
