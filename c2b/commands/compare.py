@@ -21,6 +21,8 @@ def compare(
     method: tuple[str, ...] = ("pseudo-inverse", "tile", "tile+consistent"),
     seed: Whole = 0,
     protocol: Literal["codedblurred", "cacti"] | None = None,
+    order: Literal["given", "best", "frame"] = "given",
+    blur: bool = False,
     json: bool = False,
     levels: LevelOptions = AS_FILED,
     part: PartOptions = WHOLE,
@@ -33,7 +35,7 @@ def compare(
     Parameters
     ----------
     video
-        Files, folders of images or scenes.
+        Files, folders of images or scenes; folders of such, as GOPRO_Large_all/test/, stand for all recordings in them.
     report
         Folder for comparison.csv, one row per video, camera and method, written as it grows, and for the cells that it is made of.
         What is there already is not computed again, so that an interrupted comparison goes on and a longer one adds to it; several
@@ -54,6 +56,11 @@ def compare(
     protocol
         Score as for c2b score --protocol; to codedblurred belongs --resize 1200x720. With cacti an SCI scene is taken by a coded pixel
         under its own mask, unless others are named.
+    order
+        best: the better of forward and reversed order of each exposure, since blur does not tell the direction of time. frame: that of
+        each frame.
+    blur
+        Measures of videos out of one blurred picture too, as c2b score --blur.
     json
         Print JSON: means over the videos, rows, what was left out.
     levels
@@ -66,15 +73,18 @@ def compare(
     from c2b.comparison import Comparison
     from c2b.comparison_store import TABLE
     from c2b.comparison_table import as_json, tables
+    from c2b.recording_folder import recordings
     from c2b.source import Source
     from c2b.terminal import counted, progress, table
 
     comparison = Comparison(
-        {name: Source(name, levels, part) for name in video},
+        {name: Source(name, levels, part) for given in video for name in recordings(given)},
         CameraGrid(sensor, code, readout, light, benchmark=protocol == "cacti"),
         {name: recon.make(name) for name in method},
         seed=seed,
         protocol=protocol or "",
+        order=order,
+        blur=blur,
     )
     found = comparison.run(report, progress)
     if json:
