@@ -23,10 +23,11 @@ from c2b.comparison_table import Row
 from c2b.comparison_unit import Cell, LeftOut, Task, Unit
 from c2b.scenes import SCENES
 from c2b.source import Source, facts, part_text
-from c2b.streaming import Progress
+from c2b.streaming import Progress, exposures_in
 from c2b.video import FORMATS
 from c2b.video.recording import Recording
 from recon import method_digest, source_digest
+from recon.order import Order
 from recon.reconstructor import Reconstructor
 from sensors import spec
 from sensors.refusal import Refusal
@@ -52,6 +53,10 @@ class Comparison:
         Seed of the noise.
     protocol : str
         A name of `recon.metrics.PROTOCOLS`.
+    order : str
+        Which way the frames of a video may run (`recon.order`).
+    blur : bool
+        Measure what `recon.blur_metrics` does, too.
     viewed : tuple of int
         Exposures whose frames are kept in the store, for a viewer.
     at_once : int, optional
@@ -70,6 +75,8 @@ class Comparison:
     methods: Mapping[str, Reconstructor]
     seed: int = 0
     protocol: str = ""
+    order: Order = "given"
+    blur: bool = False
     viewed: tuple[int, ...] = ()
     at_once: int | None = None
     left_out: dict[tuple[str, str], None] = field(default_factory=dict)
@@ -126,14 +133,12 @@ class Comparison:
         begun, place, seen = time_ns(), 0, set[str]()
         for name, source in self.videos.items():
             with source.open() as video:
-                light, frames, cameras = _light(video), len(video), self.grid.cameras(video, self.leave_out)
+                light, cameras = _light(video), self.grid.cameras(video, self.leave_out)
                 size = {"part": part_text(video), "height": video.height, "width": video.width}
                 size |= {"colour": video.colour, "response": video.response}
-            for camera in cameras:
-                try:
-                    count = camera.chip.exposures_in(frames)
-                except Refusal as reason:
-                    self.leave_out(f"{name}, {camera.name}", reason)
+                counts = [self._exposures(name, video, camera) for camera in cameras]
+            for camera, count in zip(cameras, counts, strict=True):
+                if not count:
                     continue
                 rows = [self._row(name, camera, method, count, light, size) for method in self._serving(camera)]
                 rows = [row for row in rows if row["digest"] not in seen]
@@ -142,13 +147,21 @@ class Comparison:
                     tasks = tuple(Task(row["method"], _cell_digest(row, part), row, place + k) for k, row in enumerate(rows))
                     place += len(tasks)
                     methods = {task.method: self.methods[task.method] for task in tasks}
-                    how = self.seed, self.protocol, self.viewed, begun
+                    how = self.seed, self.protocol, self.order, self.blur, self.viewed, begun
                     found.append(Unit(name, source, camera, part, tasks, methods, light, *how))
         return found
 
     def leave_out(self, what: str, why: object) -> None:
         """Note, once, what does not go together."""
         self.left_out[what, str(why)] = None
+
+    def _exposures(self, name: str, video: Recording, camera: Camera) -> int:
+        """How many exposures a camera makes of a video; 0, with the reason noted, if none."""
+        try:
+            return exposures_in(video, camera.chip)
+        except Refusal as reason:
+            self.leave_out(f"{name}, {camera.name}", reason)
+            return 0
 
     def _steps(self, todo: Sequence[Unit], store: Store, processes: int) -> Iterator[Cell | None]:
         """None after each exposure, and the cells as they are complete; those that other runs complete meanwhile are left to them."""
@@ -195,7 +208,7 @@ class Comparison:
         names = [camera.sensor, camera.code, camera.readout, method]
         source = [source_digest.of_packages(NO_NUMBERS), source_digest.of_plug_ins([type(camera.chip)])]
         decided = method_digest.digest(self.methods[method], camera.chip)
-        told = [c2b.__version__, source, light, camera.digest, names, decided, self.seed, self.protocol]
+        told = [c2b.__version__, source, light, camera.digest, names, decided, self.seed, self.protocol, self.order, self.blur]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 

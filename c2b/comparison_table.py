@@ -31,10 +31,16 @@ class Row:
         Electrons at white per sub-exposure; None for an ideal readout.
     psnr, ssim : float
         Mean over the exposures: dB, and by ``ssim_window`` with a data range of 1.
+    initial_psnr, last_psnr : float
+        PSNR of frames 0 and T - 1 of each exposure, dB.
     middle_psnr, middle_ssim : float
         The same of frame T // 2 of each exposure.
+    frame_psnr : str
+        PSNR of each frame of an exposure, dB, apart by spaces.
     ssim_range_2, middle_ssim_range_2 : float or None
         SSIM with a data range of 2, where the protocol asks for it.
+    pair_error, pair_error_per_pixel, reblurred_psnr, end_point_error : float or None
+        Measures of a video out of a blurred picture (`recon.blur_metrics`), where they were asked for.
     cpu_seconds : float
         That the reconstruction of all exposures took, on all threads together; in a fresh process with loading compiled code.
     exposures, frames : int
@@ -47,8 +53,8 @@ class Row:
         What was undone before exposure, and done again before scoring.
     seed : int
         Seed of the noise.
-    protocol, psnr_of, ssim_window, clipped
-        Conventions of the scores; PSNR of the ``volume`` of an exposure, or mean over ``frames``.
+    protocol, order, psnr_of, ssim_window, clipped
+        Conventions of the scores; ``order`` is that of `recon.order`, PSNR of the ``volume`` of an exposure, or mean over ``frames``.
     sensor_digest, digest : str
         Digest of the sensor, and of all that decides this row.
     c2b : str
@@ -64,10 +70,17 @@ class Row:
     method: str
     psnr: float
     ssim: float
+    initial_psnr: float
     middle_psnr: float
     middle_ssim: float
+    last_psnr: float
+    frame_psnr: str
     ssim_range_2: float | None
     middle_ssim_range_2: float | None
+    pair_error: float | None
+    pair_error_per_pixel: float | None
+    reblurred_psnr: float | None
+    end_point_error: float | None
     cpu_seconds: float
     exposures: int
     frames: int
@@ -78,6 +91,7 @@ class Row:
     response: str
     seed: int
     protocol: str
+    order: str
     psnr_of: str
     ssim_window: str
     clipped: bool
@@ -98,13 +112,24 @@ class Mean:
     readout: str
     light: float | None
     method: str
+    order: str
     psnr: float
     spread: float | None
     ssim: float
+    initial_psnr: float
     middle_psnr: float
+    last_psnr: float
+    pair_error: float | None
+    pair_error_per_pixel: float | None
+    reblurred_psnr: float | None
+    end_point_error: float | None
     cpu_seconds: float
     videos: int
     exposures: int
+
+
+#: The fields of a `Mean` that are means over its rows.
+AVERAGED = tuple(name for name, hint in get_type_hints(Mean).items() if hint in (float, float | None) and name not in ("light", "spread"))
 
 
 def read_rows(path: Path) -> dict[str, Row]:
@@ -138,22 +163,15 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 
 def means(rows: Iterable[Row]) -> list[Mean]:
     """Over the videos, for each camera and method, in the order of the rows."""
-    groups: dict[tuple[str, str, str, float | None, str], list[Row]] = {}
+    groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.sensor, row.code, row.readout, row.light, row.method), []).append(row)
-    return [
-        Mean(
-            *key,
-            psnr=_mean(of, "psnr"),
-            spread=_spread([row.psnr for row in of]),
-            ssim=_mean(of, "ssim"),
-            middle_psnr=_mean(of, "middle_psnr"),
-            cpu_seconds=_mean(of, "cpu_seconds"),
-            videos=len(of),
-            exposures=sum(row.exposures for row in of),
-        )
-        for key, of in groups.items()
-    ]
+        groups.setdefault((row.sensor, row.code, row.readout, row.light, row.method, row.order), []).append(row)
+    found = []
+    for key, of in groups.items():
+        averages: dict[str, Any] = {name: _mean(of, name) for name in AVERAGED}
+        averages |= {"videos": len(of), "exposures": sum(row.exposures for row in of)}
+        found.append(Mean(*key, spread=_spread([row.psnr for row in of]), **averages))
+    return found
 
 
 def tables(
@@ -202,6 +220,7 @@ _MAY_BE_SAID_ONCE = {
     "code": "code: {}",
     "readout": "readout: {}",
     "light": "{} at white",
+    "order": "{} order",
 }
 
 
@@ -212,22 +231,43 @@ def _line(mean: Mean) -> dict[str, str]:
         "light": "" if mean.light is None else f"{mean.light:g} e-",
         "sensor": mean.sensor,
         "method": mean.method,
+        "order": "" if mean.order == "given" else mean.order,
         "PSNR": f"{mean.psnr:.2f}",
         "spread": "" if mean.spread is None else f"{mean.spread:.2f}",
         "SSIM": f"{mean.ssim:.3f}",
-        "middle": f"{mean.middle_psnr:.2f}",
+        **_ends(mean),
         "CPU s": f"{mean.cpu_seconds:.3f}",
         "videos": str(mean.videos),
     }
 
 
+def _ends(mean: Mean) -> dict[str, str]:
+    """The middle frame; and where blur was measured the ends of the exposure and how the blur is explained."""
+    middle = {"middle": f"{mean.middle_psnr:.2f}"}
+    if mean.pair_error_per_pixel is None:
+        return middle
+    return {
+        "first": f"{mean.initial_psnr:.2f}",
+        **middle,
+        "last": f"{mean.last_psnr:.2f}",
+        "pairs": f"{mean.pair_error_per_pixel:.4f}",
+        "re-blurred": f"{mean.reblurred_psnr:.2f}",
+        "flow px": f"{mean.end_point_error:.2f}",
+    }
+
+
 def _plain(row: Row | Mean) -> dict[str, Any]:
     """For JSON, which knows no infinity: null where video and truth are identical."""
-    return {name: None if value == float("inf") else value for name, value in asdict(row).items()}
+    plain: dict[str, Any] = {name: None if value == float("inf") else value for name, value in asdict(row).items()}
+    if "frame_psnr" in plain:
+        plain["frame_psnr"] = [None if text == "inf" else float(text) for text in plain["frame_psnr"].split()]
+    return plain
 
 
-def _mean(rows: list[Row], name: str) -> float:
-    return fsum(getattr(row, name) for row in rows) / len(rows)
+def _mean(rows: list[Row], name: str) -> Any:
+    """None where a row has none."""
+    values = [getattr(row, name) for row in rows]
+    return None if None in values else fsum(values) / len(rows)
 
 
 def _spread(values: Sequence[float]) -> float | None:

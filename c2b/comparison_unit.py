@@ -20,15 +20,24 @@ from c2b.camera import Camera
 from c2b.comparison_table import Row
 from c2b.source import Source
 from c2b.video.recording import Recording
+from recon.blur_metrics import blur_score
 from recon.demosaicing import demosaic
-from recon.metrics import score
+from recon.metrics import Score, score
+from recon.order import Order
 from recon.reconstructor import Reconstructor
 from sensors.colour_filter import PATTERNS
 from sensors.refusal import Refusal
+from sensors.response import Response
 from sensors.response import make as make_response
 
-#: Scores of an exposure, by the columns that are their mean; those of range 2 only where the protocol asks for them.
-SCORES = ("psnr", "ssim", "middle_psnr", "middle_ssim", "ssim_range_2", "middle_ssim_range_2")
+#: Scores of an exposure, by the columns that are their mean; the last ones only where they are asked for.
+SCORES = (
+    *("psnr", "ssim", "initial_psnr", "middle_psnr", "middle_ssim", "last_psnr", "ssim_range_2", "middle_ssim_range_2"),
+    *("pair_error", "pair_error_per_pixel", "reblurred_psnr", "end_point_error"),
+)
+
+#: Begins the name of the PSNR of one frame of the exposures; its number follows.
+FRAME = "frame "
 
 
 class LeftOut(NamedTuple):
@@ -51,7 +60,7 @@ class Cell:
     exposures : (int, int)
         The first, and the one after the last.
     scores : mapping of str to list of float
-        Those of `SCORES`, a number for each exposure.
+        Those of `SCORES`, and `FRAME` with each number, a number for each exposure.
     cpu_seconds : float
     order : (int, int)
         When the run that computed it began (ns), and its place in that run: rows of a table are in this order.
@@ -98,6 +107,10 @@ class Unit:
         Seed of the noise.
     protocol : str
         A name of `recon.metrics.PROTOCOLS`.
+    order : str
+        See `recon.order`.
+    blur : bool
+        Measure what `recon.blur_metrics` does, too.
     viewed : tuple of int
         Exposures whose frames are kept.
     begun : int
@@ -113,6 +126,8 @@ class Unit:
     light: str
     seed: int
     protocol: str
+    order: Order
+    blur: bool
     viewed: tuple[int, ...]
     begun: int
 
@@ -145,7 +160,8 @@ class Unit:
 
     def _exposures(self, video: Recording, running: dict[Task, _Running]) -> Iterator[LeftOut | None]:
         """Take, reconstruct and score one exposure after another; a method that refuses one is not asked again."""
-        encode = make_response(video.response).encode
+        response = make_response(video.response)
+        encode = response.encode
         captures = streaming.exposures(video, self.camera.chip, seed=self.seed, numbers=self.exposures)
         for number, (capture, light) in zip(self.exposures, captures, strict=True):
             truth = encode(demosaic(light, video.colour) if video.colour in PATTERNS else light)
@@ -155,7 +171,10 @@ class Unit:
                     made = self.methods[task.method].reconstruct(capture)[0]
                     state.seconds += process_time() - started
                     made = encode(made)
-                    state.add(made, truth, self.protocol, keep=number in self.viewed)
+                    found = score(made, truth, protocol=self.protocol, order=self.order)
+                    state.add(found, _of_blur(made, truth, self.order, response) if self.blur else {})
+                    if number in self.viewed:
+                        state.keep(made, truth)
                 except Refusal as reason:
                     yield LeftOut(f"{self.video}, {self.camera.name}, {task.method}", str(reason))
                     del running[task]
@@ -165,7 +184,8 @@ class Unit:
 
     def _cell(self, task: Task, state: _Running) -> Cell:
         rules = state.conventions
-        row = {**task.row, "psnr_of": rules["psnr"], "ssim_window": rules["ssim_window"], "clipped": rules["clipped"]}
+        told = {"order": rules["order"], "psnr_of": rules["psnr"]}
+        row = {**task.row, **told, "ssim_window": rules["ssim_window"], "clipped": rules["clipped"]}
         exposures = (self.exposures.start, self.exposures.stop)
         frames = {"exposures": self.shown, "video": f"{task.digest}.npy", "truth": f"{self._truth}.truth.npy"} if state.video else {}
         return Cell(task.digest, row, exposures, state.scores, round(state.seconds, 4), (self.begun, task.place), frames)
@@ -191,26 +211,40 @@ class _Running:
     video: list[NDArray[np.uint8]] = field(default_factory=list)
     truth: list[NDArray[np.uint8]] = field(default_factory=list)
 
-    def add(self, made: NDArray, truth: NDArray, protocol: str, *, keep: bool) -> None:
-        """The score of one exposure, and its frames."""
-        found = score(made, truth, protocol=protocol)
-        middle = found.per_frame[len(found.per_frame) // 2]
+    def add(self, found: Score, further: Mapping[str, float]) -> None:
+        """The scores of one exposure."""
         self.conventions = self.conventions or found.conventions
-        values = found.psnr, found.ssim, middle["psnr"], middle["ssim"], found.ssim_range_2, middle.get("ssim_range_2")
-        for name, value in zip(SCORES, values, strict=True):
+        frames = [frame["psnr"] for frame in found.per_frame]
+        middle = found.per_frame[len(frames) // 2]
+        values = {"psnr": found.psnr, "ssim": found.ssim, "ssim_range_2": found.ssim_range_2, **further}
+        values |= {f"middle_{name}": middle.get(name) for name in ("psnr", "ssim", "ssim_range_2")}
+        values |= {"initial_psnr": frames[0], "last_psnr": frames[-1]}
+        values |= {f"{FRAME}{number}": value for number, value in enumerate(frames)}
+        for name, value in values.items():
             if value is not None:
                 self.scores.setdefault(name, []).append(float(value))
-        if keep:
-            self.video.append(_as_shown(made))
-            self.truth.append(_as_shown(truth))
+
+    def keep(self, made: NDArray, truth: NDArray) -> None:
+        """The frames of one exposure."""
+        self.video.append(_as_shown(made))
+        self.truth.append(_as_shown(truth))
 
 
 def row_of(cells: Sequence[Cell]) -> Row:
     """The row that cells over all its exposures make, in the order of the exposures."""
     in_turn = sorted(cells, key=lambda cell: cell.exposures)
     found = {name: [value for cell in in_turn for value in cell.scores.get(name, ())] for name in SCORES}
-    means = {name: float(np.mean(values)) if values else None for name, values in found.items()}
-    return Row(**cells[0].row, **means, cpu_seconds=round(sum(cell.cpu_seconds for cell in cells), 4))  # type: ignore[arg-type]
+    means: dict[str, Any] = {name: float(np.mean(values)) if values else None for name, values in found.items()}
+    curve = [[value for cell in in_turn for value in cell.scores[f"{FRAME}{number}"]] for number in range(cells[0].row["frames"])]
+    means["frame_psnr"] = " ".join(f"{np.mean(values):.3f}" for values in curve)
+    return Row(**cells[0].row, **means, cpu_seconds=round(sum(cell.cpu_seconds for cell in cells), 4))
+
+
+def _of_blur(made: NDArray, truth: NDArray, order: Order, response: Response) -> dict[str, float]:
+    """The measures of `recon.blur_metrics` of one exposure, stored values averaged as light."""
+    if len(truth) < 2:
+        raise Refusal("an exposure of one frame is no blurred picture; --blur needs 2 frames or more")
+    return blur_score(made, truth, order=order, light=response.decode, stored=response.encode).values()
 
 
 def _as_shown(frames: NDArray) -> NDArray[np.uint8]:

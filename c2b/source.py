@@ -57,7 +57,10 @@ class Part:
     columns
         A part such as 0:1278.
     resize
-        WIDTHxHEIGHT, Lanczos, after the crop.
+        WIDTHxHEIGHT, or a share of the size such as 45%; Lanczos, after the crop.
+    windows
+        Every run of so many frames is an exposure of its own, such as 7 of an overlapping run from each frame on, or 7:3 of one from
+        every third; the code must have as many frames.
     """
 
     channels: Literal["luma", "rgb", "stored"] = "luma"
@@ -65,6 +68,7 @@ class Part:
     rows: str = ""
     columns: str = ""
     resize: str = ""
+    windows: str = ""
 
     def of(self, video: Recording) -> Recording:
         """The part of a recording; nothing is read.
@@ -74,13 +78,16 @@ class Part:
         Refusal
             If the words are no ranges or sizes, or reach beyond the recording.
         """
-        return video.window(
+        rows, columns = range_of("--rows", self.rows, video.height), range_of("--columns", self.columns, video.width)
+        lines = len(range(video.height)[rows or slice(None)]), len(range(video.width)[columns or slice(None)])
+        part = video.window(
             frames=range_of("--frames", self.frames, len(video)),
-            rows=range_of("--rows", self.rows, video.height),
-            columns=range_of("--columns", self.columns, video.width),
+            rows=rows,
+            columns=columns,
             channels=None if self.channels == "stored" else self.channels,
-            resize=_size("--resize", self.resize),
+            resize=_size("--resize", self.resize, lines),
         )
+        return _runs("--windows", self.windows, part)
 
 
 @dataclass(frozen=True)
@@ -171,9 +178,13 @@ def facts(video: Recording) -> dict[str, Any]:
 
 
 def part_text(video: Recording) -> str:
-    """``frames 0:90:1 rows 0:720 columns 0:1278``, counted in the file."""
+    """``frames 0:90:1 rows 0:720 columns 0:1278``, counted in the file; overlapping runs as ``frames 0:9 windows 7:1``."""
     index, (top, left, height, width) = video.frame_index, video.crop
-    return f"frames {index.start}:{index.stop}:{index.step} rows {top}:{top + height} columns {left}:{left + width}"
+    place = f"rows {top}:{top + height} columns {left}:{left + width}"
+    if isinstance(index, range):
+        return f"frames {index.start}:{index.stop}:{index.step} {place}"
+    windows = f" windows {':'.join(map(str, video.runs))}" if video.runs else ""
+    return f"frames {min(index)}:{max(index) + 1}{windows} {place}"
 
 
 def range_of(option: str, text: str, length: int) -> slice | None:
@@ -193,14 +204,34 @@ def range_of(option: str, text: str, length: int) -> slice | None:
     return slice(*parts)
 
 
-def _size(option: str, text: str) -> tuple[int, int] | None:
-    """``1200x720``, width first as one says it, as (height, width)."""
+def _runs(option: str, text: str, part: Recording) -> Recording:
+    """``7`` or ``7:3`` as the runs of a recording; itself for an empty text."""
+    from c2b.video.runs import Runs
+
+    if not text:
+        return part
+    length, colon, step = text.partition(":")
+    if not all(number.isascii() and number.isdigit() and int(number) for number in (length, step if colon else "1")):
+        raise Refusal(f"{option} {text} is not a number of frames such as 7, or 7:3 for a run from every third on")
+    return Runs(part, int(length), int(step or 1))
+
+
+def _size(option: str, text: str, whole: tuple[int, int]) -> tuple[int, int] | None:
+    """``1200x720``, width first as one says it, or ``45%`` of the whole, as (height, width)."""
     if not text:
         return None
-    width, _, height = text.partition("x")
-    if not all(side.isascii() and side.isdigit() and 0 < int(side) <= LARGEST_SIDE for side in (width, height)):
+    if (share := text.removesuffix("%")) != text:
+        try:
+            height, width = (round(side * float(share) / 100) for side in whole)
+        except (ValueError, OverflowError):
+            height = width = 0
+        if not (min(height, width) > 0 and max(height, width) <= LARGEST_SIDE):
+            raise Refusal(f"{option} {text} is not a share of {whole[1]}x{whole[0]} such as 45%")
+        return height, width
+    across, _, down = text.partition("x")
+    if not all(side.isascii() and side.isdigit() and 0 < int(side) <= LARGEST_SIDE for side in (across, down)):
         raise Refusal(f"{option} {text} is not WIDTHxHEIGHT such as 1200x720, up to {LARGEST_SIDE}x{LARGEST_SIDE}")
-    return int(height), int(width)
+    return int(down), int(across)
 
 
 def place_and_time(path: Path) -> list[Any]:

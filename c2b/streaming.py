@@ -50,7 +50,7 @@ def simulate(
     kind = format_of(path)
     if kind is None:
         raise Refusal(f"{path} is not named like a capture file; known: NAME.c2b.ome.tif")
-    count = sensor.exposures_in(len(video))
+    count = exposures_in(video, sensor)
     first: list[NDArray] = []
 
     def passing() -> Iterator[NDArray]:
@@ -63,6 +63,17 @@ def simulate(
     return Simulated(count, max(Capture(first[0][None], sensor).saturated))
 
 
+def exposures_in(video: Recording, sensor: Sensor) -> int:
+    """How many exposures a recording gives; a Refusal if it is too short, or is made of runs that are not one exposure each."""
+    if video.runs and (not sensor.local or {sensor.frames, sensor.period} != {video.runs[0]}):
+        needs = f"an exposure of {sensor.frames} frames every {sensor.period}" if sensor.local else "exposures that share frames"
+        raise Refusal(
+            f"--windows {video.runs[0]} makes one exposure of each {video.runs[0]} frames, and this camera has {needs}; "
+            f"needed: a code of {video.runs[0]} frames, such as --code long:frames={video.runs[0]}"
+        )
+    return sensor.exposures_in(len(video))
+
+
 def expose(video: Recording, sensor: Sensor, *, seed: int, record: Mapping[str, Any] | None = None) -> Capture:
     """The same in memory: a `Capture` that remembers what it saw, as `simulate` writes it."""
     taken = np.stack([*images(video, sensor, seed=seed)])
@@ -72,7 +83,7 @@ def expose(video: Recording, sensor: Sensor, *, seed: int, record: Mapping[str, 
 def images(video: Recording, sensor: Sensor, *, seed: int, numbers: range | None = None) -> Iterator[NDArray]:
     """Exposures (B, H, W[, 3]) as they are read out: those of the numbers, or all. Any numbers in any order give the same bits."""
     as_stored, white = _light_of(video)
-    row = sensor.timeline(sensor.exposures_in(len(video)))
+    row = sensor.timeline(exposures_in(video, sensor))
     for number in range(row.exposures) if numbers is None else numbers:
         window = row.window(number)
         frames = video[window] if as_stored else video.irradiance(window.start, window.stop)
@@ -91,7 +102,7 @@ def exposures(
     """
     as_stored, white = _light_of(video)
     response = make_response(video.response)
-    row = sensor.timeline(sensor.exposures_in(len(video)))
+    row = sensor.timeline(exposures_in(video, sensor))
     for number in range(row.exposures) if numbers is None else numbers:
         window = row.window(number)
         stored = video[window]

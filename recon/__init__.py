@@ -24,6 +24,8 @@ source_digest.py        which version of the code decides it, and of plug-ins
 weight_file.py          weights and priors on disk
 demosaicing.py          one colour per pixel to three, after the solve of each phase of a mosaic
 metrics.py              PSNR and SSIM, with their conventions named
+order.py                which way a video runs, where a blurred picture does not tell
+blur_metrics.py         how well a video explains the blurred picture that it was made of
 """
 
 from __future__ import annotations

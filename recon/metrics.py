@@ -9,7 +9,8 @@
                   or uniform, 7x7, sample covariance, the default of scikit-image
     SSIM range    1 for values in [0, 1]; scikit-image long took 2 for floats unasked, which flatters
     frames        all; or the middle one only, the easiest to find in a blurred image
-    order         as given; or the better of forward and reversed, since blur alone does not tell which way time went
+    order         as given; or the better of forward and reversed, of each clip or each frame, since blur alone does not tell which
+                  way time went (`recon.order`)
     clipping      to [0, data_range], as a display does; or none
     ============  ====================================================================================================
 
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,6 +30,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import correlate1d
 
+from recon.order import Order, chosen, directions, name_of
 from sensors.refusal import Refusal
 
 Window = Literal["gaussian", "uniform"]
@@ -61,9 +63,11 @@ class Score:
     per_frame : list of dict
         ``psnr``, ``ssim`` and, where the protocol asks for it, ``ssim_range_2`` of each scored frame of the truth, mean over clips.
     clips : list of dict
-        ``psnr``, ``ssim`` and the ``order`` used, of each clip.
+        ``psnr``, ``ssim`` and the ``order`` used, of each clip: given, reversed, or mixed.
     conventions : dict
         Everything one needs to compare the numbers with those of others.
+    blur : mapping or None
+        A `recon.blur_metrics.BlurScore` by its names, where it was asked for.
     """
 
     psnr: float
@@ -72,6 +76,7 @@ class Score:
     per_frame: list[dict[str, float]]
     clips: list[dict[str, Any]]
     conventions: dict[str, Any]
+    blur: dict[str, Any] | None = None
 
     def to_json(self) -> str:
         """One line of JSON; an infinite PSNR, which JSON cannot write, becomes null."""
@@ -81,12 +86,20 @@ class Score:
         """The score for a person to read."""
         rule = self.conventions
         doubled = "" if self.ssim_range_2 is None else f" ({self.ssim_range_2:.4f} with range {2 * rule['data_range']:g})"
+        order = "best order of every frame" if rule["order"] == "frame" else f"{rule['order']} order"
         clips = f", mean of {len(self.clips)} clips" if len(self.clips) > 1 else ""
         return (
             f"PSNR {self.psnr:.2f} dB  SSIM {self.ssim:.4f}{doubled}   "
             f"[{rule['psnr']} PSNR, {rule['ssim_window']} SSIM, range {rule['data_range']:g}, "
-            f"{'clipped' if rule['clipped'] else 'not clipped'}, {rule['frames']}, {rule['order']} order{clips}]"
+            f"{'clipped' if rule['clipped'] else 'not clipped'}, {rule['frames']}, {order}{clips}]"
         )
+
+
+    def curve(self) -> str:
+        """PSNR of the first, the middle, the last and every scored frame, for a person to read."""
+        values = [frame["psnr"] for frame in self.per_frame]
+        first, middle, last = (values[k] for k in (0, len(values) // 2, -1))
+        return f"first {first:.2f}, middle {middle:.2f}, last {last:.2f} dB; frames {' '.join(f'{value:.2f}' for value in values)}"
 
 
 def psnr(video: ArrayLike, truth: ArrayLike, *, data_range: float) -> float:
@@ -151,7 +164,7 @@ def score(
     window: Window = "gaussian",
     clip: bool = True,
     middle: bool = False,
-    order: Literal["given", "best"] = "given",
+    order: Order = "given",
     protocol: str = "",
 ) -> Score:
     """PSNR and SSIM of a video, or of several clips and their mean.
@@ -170,8 +183,9 @@ def score(
         Clip both to [0, data_range] first.
     middle : bool
         Score frame T // 2 only.
-    order : {"given", "best"}
-        "best" plays each clip forward and backward and keeps the direction of the higher PSNR, for PSNR and SSIM alike.
+    order : {"given", "best", "frame"}
+        "best" plays each clip forward and backward and keeps the direction of the higher PSNR, for PSNR and SSIM alike; "frame" does
+        so for each frame.
     protocol : str
         A name of `PROTOCOLS`, which goes before the settings that it fixes.
 
@@ -182,8 +196,8 @@ def score(
         the unit of data_range, or a convention is unknown.
     """
     settings = {"psnr": psnr, "window": window, "clip": clip, "order": order, "doubled": False, **_protocol(protocol)}
-    if settings["psnr"] not in ("volume", "frames") or order not in ("given", "best"):
-        raise Refusal(f"psnr={psnr}, order={order}: psnr is volume or frames, order is given or best")
+    if settings["psnr"] not in ("volume", "frames"):
+        raise Refusal(f"psnr={psnr} is unknown; it is volume or frames")
     video, truth = (_clips(array) for array in _pair(video, truth, data_range))
     _check_size(truth.shape[2:4], _weights(settings["window"]))
     frames = [truth.shape[1] // 2] if middle else list(range(truth.shape[1]))
@@ -226,23 +240,23 @@ def _score_clip(
     """One clip, (T, H, W[, 3]); the direction of time is settled by PSNR before the slower SSIM is computed once."""
     top = data_range if settings["clip"] else None
     ranges = (data_range, 2 * data_range) if settings["doubled"] else (data_range,)
-    directions = {"given": video, "reversed": video[::-1]} if settings["order"] == "best" else {"given": video}
+    played = directions(video, settings["order"])
     errors = {
-        name: [_square_error(_shown(played[t], top, "video"), _shown(truth[t], top, "truth", data_range)) for t in frames]
-        for name, played in directions.items()
+        name: [_square_error(_shown(clip[t], top, "video"), _shown(truth[t], top, "truth", data_range)) for t in frames]
+        for name, clip in played.items()
     }
-    values = {name: _clip_psnr(error, data_range, settings["psnr"]) for name, error in errors.items()}
-    best = max(values, key=values.__getitem__)
-    pairs = ((_shown(directions[best][t], top, "video"), _shown(truth[t], top, "truth")) for t in frames)
+    choice = chosen(errors, settings["order"], lambda error: _clip_psnr(error, data_range, settings["psnr"]))
+    kept = [errors[name][k] for k, name in enumerate(choice)]
+    pairs = ((_shown(played[name][t], top, "video"), _shown(truth[t], top, "truth")) for t, name in zip(frames, choice, strict=True))
     similarity = [_ssim(frame, true, ranges, settings["window"]) for frame, true in pairs]
     single, doubled = [one[0] for one in similarity], [one[-1] for one in similarity]
     return {
-        "psnr": values[best],
+        "psnr": _clip_psnr(kept, data_range, settings["psnr"]),
         "ssim": float(np.mean(single)),
         "doubled": float(np.mean(doubled)),
-        "order": best,
+        "order": name_of(choice),
         "frames": {
-            "psnr": [_decibel(e, data_range) for e in errors[best]],
+            "psnr": [_decibel(e, data_range) for e in kept],
             "ssim": single,
             **({"ssim_range_2": doubled} if settings["doubled"] else {}),
         },
@@ -287,7 +301,7 @@ def _square_error(video: NDArray[Any], truth: NDArray[Any]) -> float:
     return float(difference @ difference) / difference.size
 
 
-def _clip_psnr(errors: list[float], data_range: float, definition: str) -> float:
+def _clip_psnr(errors: Sequence[float], data_range: float, definition: str) -> float:
     if definition == "volume":
         return _decibel(float(np.mean(errors)), data_range)
     return float(np.mean([_decibel(error, data_range) for error in errors]))

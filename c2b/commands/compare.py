@@ -23,6 +23,8 @@ def compare(
     protocol: Literal["codedblurred", "cacti"] | None = None,
     against: str = "",
     scene: tuple[str, ...] = (),
+    order: Literal["given", "best", "frame"] = "given",
+    blur: bool = False,
     json: bool = False,
     levels: LevelOptions = AS_FILED,
     part: PartOptions = WHOLE,
@@ -35,7 +37,7 @@ def compare(
     Parameters
     ----------
     video
-        Files, folders of images or scenes.
+        Files, folders of images or scenes; folders of such, as GOPRO_Large_all/test/, stand for all recordings in them.
     report
         Folder for comparison.csv, one row per video, camera and method, written as it grows, and for the cells that it is made of.
         What is there already is not computed again, so that an interrupted comparison goes on and a longer one adds to it; several
@@ -61,6 +63,11 @@ def compare(
         Differences are paired over the videos, with 95 % intervals by a bootstrap over scenes.
     scene
         Videos of one scene, by a pattern of their names such as 'street_*'; may be repeated. Default: each video is one of its own.
+    order
+        best: the better of forward and reversed order of each exposure, since blur does not tell the direction of time. frame: that of
+        each frame.
+    blur
+        Measures of videos out of one blurred picture too, as c2b score --blur.
     json
         Print JSON: means over the videos, rows, what was left out, and with --against the differences.
     levels
@@ -74,17 +81,21 @@ def compare(
     from c2b.comparison import Comparison
     from c2b.comparison_store import TABLE
     from c2b.comparison_table import as_json, tables
+    from c2b.recording_folder import recordings
     from c2b.report import comparison_differences as paired
     from c2b.source import Source
     from c2b.terminal import counted, progress, table
 
-    part, scenes = protocol_part(protocol, part), paired.scenes_of(video, scene)
+    videos = [name for given in video for name in recordings(given)]
+    part, scenes = protocol_part(protocol, part), paired.scenes_of(videos, scene)
     comparison = Comparison(
-        {name: Source(name, levels, part) for name in video},
+        {name: Source(name, levels, part) for name in videos},
         CameraGrid(sensor, code, readout, light, benchmark=protocol == "cacti"),
         {name: recon.make(name) for name in method},
         seed=seed,
         protocol=protocol or "",
+        order=order,
+        blur=blur,
     )
     if against:
         paired.refuse_unknown(against, (task.row for unit in comparison.units() for task in unit.tasks))

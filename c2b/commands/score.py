@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from recon.blur_metrics import BlurScore
+    from recon.order import Order
 
 
 def score(
@@ -14,7 +21,8 @@ def score(
     *,
     json: bool = False,
     middle: bool = False,
-    order: Literal["given", "best"] = "given",
+    order: Literal["given", "best", "frame"] = "given",
+    blur: bool = False,
     protocol: Literal["codedblurred", "cacti"] | None = None,
     psnr: Literal["volume", "frames"] = "volume",
     window: Literal["gaussian", "uniform"] = "gaussian",
@@ -37,11 +45,14 @@ def score(
     truth
         The source: a file, folder or scene.
     json
-        Print JSON: psnr, ssim, per_frame, clips, conventions.
+        Print JSON: psnr, ssim, per_frame, clips, conventions, and blur where it is asked for.
     middle
         The middle frame of each exposure only.
     order
-        best: the better of forward and reversed order, since blur does not tell the direction of time.
+        best: the better of forward and reversed order, since blur does not tell the direction of time. frame: that of each frame.
+    blur
+        Measures of a video out of one blurred picture too: PSNR of the first, middle, last and every frame, order-invariant pair error,
+        PSNR of the mean of the frames, end-point error of the optical flow from the first to the last.
     protocol
         codedblurred: as the pair paper (luma, 1200x720 Lanczos, SSIM at ranges 1 and 2). cacti: as the SCI benchmark (mean over frames,
         not clipped); says under which mask the measurement was taken.
@@ -87,11 +98,24 @@ def score(
         result.conventions["mask"] = mask or made.record.get("code_spec")
     if another := _another_source(made.record, truth):
         result.conventions["note"] = another
+    found = _of_blur(ours, theirs, result.conventions["encoding"], order, data_range) if blur else None
+    result = replace(result, blur=asdict(found) if found else None)
     print(result.to_json() if json else result.line())
+    if found and not json:
+        print(result.curve(), found.line(), sep="\n")
     if "mask" in result.conventions and not json:
         print(f"mask: {masks.text(result.conventions['mask'] or 'unknown, the video has no record of it')}")
     if another and not json:
         print(f"note: {another}")
+
+
+def _of_blur(ours: NDArray, theirs: NDArray, encoding: str, order: Order, data_range: float) -> BlurScore:
+    """The mean over clips (N, T, ...); values are averaged as the light that they encode."""
+    from recon.blur_metrics import blur_score, mean
+    from sensors.response import make
+
+    how: Any = {"data_range": data_range, "order": order, "light": make(encoding).decode, "stored": make(encoding).encode}
+    return mean([blur_score(*clip, **how) for clip in zip(ours, theirs, strict=True)])
 
 
 def _another_source(record: Mapping[str, Any], truth: str) -> str:

@@ -6,7 +6,7 @@ import logging
 import math
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
@@ -129,6 +129,9 @@ class Recording(ABC):
     broken_off : str
         What is missing of a recording that ends before the file says, such as "it holds 37 of 100 frames"; empty if nothing is.
         `shape` is of the frames that are there.
+    runs : (int, int) or None
+        Where it is made of runs of frames (`c2b.video.runs`): how many frames each has, and from where to where they start. A camera
+        must make one exposure of each.
     """
 
     title: ClassVar[str] = ""
@@ -155,6 +158,7 @@ class Recording(ABC):
     orientation: int = UPRIGHT
     presentation: Mapping[str, str] = MappingProxyType({})
     broken_off: str = ""
+    runs: tuple[int, int] | None = None
 
     def __init__(self, path: Path) -> None:
         """Read the header; a Refusal if it is damaged."""
@@ -243,7 +247,7 @@ class Recording(ABC):
         return self.shape[2]
 
     @property
-    def frame_index(self) -> range:
+    def frame_index(self) -> Sequence[int]:
         """Numbers of these frames in the file."""
         return range(len(self))
 
@@ -256,7 +260,8 @@ class Recording(ABC):
     def source(self) -> dict[str, Any]:
         """Which part of which file this is, for the record of a capture; JSON-able."""
         index = self.frame_index
-        part = {"path": str(self.path), "first": index.start, "step": index.step, "frames": len(index), "crop": list(self.crop)}
+        step = index[1] - index[0] if len(index) > 1 else 1
+        part = {"path": str(self.path), "first": index[0], "step": step, "frames": len(index), "crop": list(self.crop)}
         return {**part, **self.presentation}
 
     def __len__(self) -> int:

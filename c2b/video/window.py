@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -55,7 +56,7 @@ class Window(Recording):
         self.shape = (len(self._frames), height, width, *((3,) if self.colour == "rgb" else ()))
 
     @property
-    def frame_index(self) -> range:
+    def frame_index(self) -> Sequence[int]:
         return self._frame_index
 
     @property

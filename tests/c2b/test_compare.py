@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import recon
 import sensors
@@ -134,6 +135,97 @@ def test_a_list_among_the_settings_of_a_colour_sensor_is_kept():
     assert (chip.colour, chip.leakage) == ("rggb", (0.01, 0.02))
 
 
+BLURRED = ("--sensor", "conventional", "--code", "long:frames=7", "--method", "pseudo-inverse")
+
+
+@pytest.mark.parametrize("response", ["none", "srgb"])
+def test_the_measures_of_blur_are_those_of_score(here, capsys, response):
+    words = ("--linearize", response, "--frames", "2:16")
+    (row,) = answer(capsys, "v.npy", *BLURRED, *words, "--order", "best", "--blur")["rows"]
+    assert main(["simulate", "v.npy", "v.c2b.ome.tif", "--sensor", "conventional", "--code", "long:frames=7", *words]) == 0
+    assert main(["reconstruct", "v.c2b.ome.tif", "r.npy", "--method", "pseudo-inverse"]) == 0
+    capsys.readouterr()
+    assert main(["score", "r.npy", "v.npy", "--order", "best", "--blur", "--json"]) == 0
+    single = json.loads(capsys.readouterr().out)
+    for name in ("pair_error", "pair_error_per_pixel", "reblurred_psnr", "end_point_error"):
+        assert min(row[name], 120) == pytest.approx(min(single["blur"][name], 120), rel=2e-3), name
+    assert row["frame_psnr"] == pytest.approx([frame["psnr"] for frame in single["per_frame"]], abs=2e-3)
+    assert [row["initial_psnr"], row["middle_psnr"], row["last_psnr"]] == pytest.approx(
+        [row["frame_psnr"][k] for k in (0, 3, 6)], abs=1e-3
+    )
+    assert row["order"] == single["conventions"]["order"] == "best" and row["exposures"] == 2
+    assert row["reblurred_psnr"] > 100 > row["psnr"]
+    assert main(["score", "r.npy", "v.npy", "--blur"]) == 0
+    told = capsys.readouterr().out
+    assert "first " in told and "per pixel" in told and "Lucas-Kanade" in told
+
+
+def test_the_order_is_a_convention_of_the_row(here, capsys):
+    np.save("v.npy", np.load("v.npy")[:9])
+    rows = {}
+    for order in ("given", "best", "frame"):
+        (rows[order],) = answer(capsys, "v.npy", *ONE[:2], "--method", "tile", "--order", order, "--report", "r")["rows"]
+    assert len(table("r")) == 3 and [row["order"] for row in table("r")] == [*rows]
+    assert rows["given"]["psnr"] <= rows["best"]["psnr"] <= rows["frame"]["psnr"]
+    assert rows["given"]["end_point_error"] is None
+    told = run(capsys, "v.npy", *ONE, "--order", "best", "--blur")
+    assert "best order" in told and "re-blurred" in told and "flow px" in told
+
+
+def test_every_window_is_an_exposure(here, capsys):
+    np.save("v.npy", np.load("v.npy")[:9])
+    (row,) = answer(capsys, "v.npy", *BLURRED, "--windows", "7")["rows"]
+    singly = [answer(capsys, "v.npy", *BLURRED, "--frames", f"{k}:{k + 7}")["rows"][0] for k in range(3)]
+    for name in ("psnr", "ssim", "middle_psnr"):
+        assert row[name] == pytest.approx(np.mean([one[name] for one in singly]), rel=1e-12)
+    assert (row["exposures"], row["part"]) == (3, "frames 0:9 windows 7:1 rows 0:26 columns 0:33")
+    (stepped,) = answer(capsys, "v.npy", *BLURRED, "--windows", "7:2")["rows"]
+    assert stepped["exposures"] == 2 and stepped["psnr"] == pytest.approx((singly[0]["psnr"] + singly[2]["psnr"]) / 2)
+    assert main(["compare", "v.npy", *BLURRED, "--windows", "5"]) == 2
+    assert "needed: a code of 5 frames, such as --code long:frames=5" in capsys.readouterr().err
+    for wrong in ("10", "0", "7:0", "x"):
+        assert main(["compare", "v.npy", *BLURRED, "--windows", wrong]) == 2
+        assert "run" in capsys.readouterr().err
+
+
+def test_windows_of_a_capture_are_found_again_by_score(here, capsys):
+    words = ("--sensor", "conventional", "--code", "long:frames=7", "--windows", "7:4", "--frames", "1:16")
+    assert main(["simulate", "v.npy", "v.c2b.ome.tif", *words]) == 0
+    assert main(["reconstruct", "v.c2b.ome.tif", "r.npy", "--method", "pseudo-inverse"]) == 0
+    index = json.loads(Path("r.npy.json").read_text())["record"]["frame_index"]
+    assert index == [[*range(start, start + 7)] for start in (1, 5, 9)]
+    capsys.readouterr()
+    assert main(["score", "r.npy", "v.npy", "--json"]) == 0
+    single = json.loads(capsys.readouterr().out)
+    (row,) = answer(capsys, "v.npy", *BLURRED, "--windows", "7:4", "--frames", "1:16")["rows"]
+    assert row["psnr"] == pytest.approx(single["psnr"], abs=2e-4)
+
+
+def test_a_share_of_the_size_is_a_size(here, capsys):
+    (row,) = answer(capsys, "v.npy", *ONE, "--resize", "50%", "--rows", "0:24")["rows"]
+    assert (row["height"], row["width"]) == (12, round(WIDTH / 2))
+    for wrong in ("0%", "x%", "nan%", "inf%", "9999999%"):
+        assert main(["compare", "v.npy", *ONE, "--resize", wrong]) == 2
+        assert "such as 45%" in capsys.readouterr().err
+
+
+def test_a_data_set_stands_for_its_recordings(here, capsys):
+    film = np.load("v.npy")
+    for name in ("GOPR0384_11_05", "GOPR0384_11_00", "GOPR0410_11_00"):
+        folder = Path("GOPRO_Large_all", "test", name)
+        folder.mkdir(parents=True)
+        for number, frame in enumerate(film[:9]):
+            Image.fromarray(np.repeat(frame[..., None], 3, -1)).save(folder / f"{number + 1:06}.png")
+    rows = answer(capsys, "GOPRO_Large_all", "v.npy", *ONE, "--frames", "0:9")["rows"]
+    found = [f"GOPRO_Large_all/test/{name}" for name in ("GOPR0384_11_00", "GOPR0384_11_05", "GOPR0410_11_00")]
+    assert [row["video"] for row in rows] == [*found, "v.npy"]
+    assert rows[0]["psnr"] == pytest.approx(rows[-1]["psnr"], abs=0.1)
+    for name in ("blur", "sharp"):
+        Path("GOPRO_Large", "test", "GOPR0384_11_00", name).mkdir(parents=True)
+    assert main(["compare", "GOPRO_Large", *ONE]) == 2
+    assert "no film" in capsys.readouterr().err
+
+
 # The combinations.
 
 
@@ -247,7 +339,8 @@ def test_the_csv_is_tidy_and_reads_back_as_it_was(tmp_path):
     numbers = {
         "psnr": float("inf"),
         "ssim": 0.1 + 0.2,
-        "middle_psnr": 1e-17,
+        **dict.fromkeys(("initial_psnr", "middle_psnr", "last_psnr"), 1e-17),
+        **dict.fromkeys(("pair_error", "pair_error_per_pixel", "reblurred_psnr", "end_point_error"), None),
         "middle_ssim": 0.7,
         "cpu_seconds": 2.5,
         "light": None,

@@ -170,7 +170,7 @@ HOLED = np.where(GOOD[1, 2, 3] == GOOD, np.nan, GOOD)
         (GOOD + 0j, GOOD + 0j, {}, "complex128"),
         (GOOD, GOOD, {"window": "box"}, "gaussian, uniform"),
         (GOOD, GOOD, {"psnr": "clip"}, "volume or frames"),
-        (GOOD, GOOD, {"order": "worst"}, "given or best"),
+        (GOOD, GOOD, {"order": "worst"}, "given, best, frame"),
         (GOOD, GOOD, {"protocol": "codedblured"}, "known: codedblurred, cacti"),
     ],
 )
