@@ -159,6 +159,8 @@ class Reconstruction(Recording):
             "seed",
             "mask",
             "mask_registration",
+            "encoding",
+            "assumed",
         )
         self.record = {"method": name, **{key: capture.record[key] for key in kept if key in capture.record}}
         if not sensor.local and "frame_index" in self.record:

@@ -14,6 +14,7 @@ true_frames.py          a measurement against the true frames in its file, and a
 code_pattern.py         a measurement without true frames against the pattern of its code
 code_mistakes.py        what the code of a measurement is often mistaken for
 given.py                what the user says of a measurement whose file does not: code, white, black, axes, origin, sensor
+photograph.py           a blurred photograph, one exposure of an ordinary camera
 dng.py                  one bucket of one exposure, for photographers
 plain_stack.py          .npy and .tif stacks of a calibration bench
 remarks.py              what a user should hear of a capture

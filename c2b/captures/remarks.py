@@ -17,6 +17,8 @@ def remarks(record: Mapping[str, Any]) -> Iterator[str]:
         yield f"mask: {masks.text(record['mask'])}"
     if "axes" in record:
         yield f"axes: {record['axes']}"
+    if assumed := record.get("assumed"):
+        yield f"assumed of the photograph: {', '.join(assumed)}"
     provenance = record.get("provenance")
     white = provenance.get("white") if isinstance(provenance, Mapping) else None
     if isinstance(white, str) and white.startswith("assumed: "):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from c2b.options import NOTHING, Measurement, MeasurementOptions
+from c2b.options import NOTHING, Measurement, MeasurementOptions, Whole
 
 if TYPE_CHECKING:
     from sensors.capture import Capture
@@ -19,6 +19,7 @@ def reconstruct(
     method: str = "tile",
     consistent: bool = False,
     exposures: str = "",
+    frames: Whole | None = None,
     response: str | None = None,
     said: MeasurementOptions = NOTHING,
     protocol: Literal["cacti"] | None = None,
@@ -31,7 +32,8 @@ def reconstruct(
     ----------
     capture
         NAME.c2b.ome.tif .npz .h5, an SCI .mat, or a folder of bucket PNG pairs; with --code a measurement of your own: .npy .npz .h5
-        .mat, a TIFF stack, a picture or a folder of pictures.
+        .mat, a TIFF stack, a picture or a folder of pictures. Without a code a picture, colour pictures in a folder or a video are
+        photographs of an ordinary camera, blurred by motion.
     video
         .mkv .mp4 .tif .npy, or a folder for PNG. Integer formats are encoded as the source was; .tif and .npy keep linear light.
     method
@@ -40,6 +42,8 @@ def reconstruct(
         Follow it by the noise-weighted data step.
     exposures
         A part such as 0:10.
+    frames
+        How many frames to make of a photograph; default: 7, or what c2b blur noted.
     response
         How .mkv, .mp4 and PNG are encoded: srgb, gamma:exponent=2.2, none. Default: as the source was.
     said
@@ -58,9 +62,12 @@ def reconstruct(
     from c2b.streaming import Reconstruction
     from c2b.terminal import counted, progress
     from c2b.video.writing import loss, write_video
+    from sensors.refusal import Refusal
 
     refuse_input(capture, video)
-    taken = _part(_read(capture, said, protocol, check=not calibrate_mask), exposures, capture)
+    taken = _part(_taken(capture, said, protocol, frames, check=not calibrate_mask), exposures, capture)
+    if "encoding" in taken.record and response not in (None, "none"):
+        raise Refusal(f"the video of {capture} is encoded as it is, {taken.record['encoding']}; leave --response out")
     if calibrate_mask:
         taken = _calibrated(taken)
     label = method + " --consistent" * consistent
@@ -78,6 +85,18 @@ def reconstruct(
     for name, path in further:
         further_maps.write(values := getattr(solver, name)(taken), name, path, label)
         print(f"{path}: {name} {'x'.join(map(str, values.shape))}")
+
+
+def _taken(path: Path, said: Measurement, protocol: str | None, frames: int | None, *, check: bool) -> Capture:
+    """The capture, or a photograph as one."""
+    from c2b.captures import format_read, photograph
+    from sensors.refusal import Refusal
+
+    if said == NOTHING and not protocol and format_read(path) is None and photograph.may_be(path):
+        return photograph.read_photograph(path, frames=frames)
+    if frames is not None:
+        raise Refusal(f"--frames is for photographs; an exposure of {path} has as many as its code")
+    return _read(path, said, protocol, check=check)
 
 
 def _read(path: Path, said: Measurement, protocol: str | None, *, check: bool) -> Capture:

@@ -4,6 +4,7 @@ recording.py            what every format gives: frames read when sliced, and wh
 window.py               a lazy part of a recording: frames, crop, luma, size
 runs.py                 every run of so many frames of a recording, overlapping ones too
 orientation.py          which way up a picture is stored
+colour_profile.py       how a picture says that its numbers are encoded
 sidecar.py              the facts that a video file cannot hold, in a JSON file beside it
 writing.py              video to file
 plausibility.py         stored values held against what is declared of them

@@ -52,6 +52,11 @@ class ImageFolder(Recording):
                 f"{len(self._files)} images are taken as frames that follow each other"
             )
 
+    @property
+    def first(self) -> Path:
+        """The file of the first image."""
+        return self._files[0]
+
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
         return path.is_dir()
