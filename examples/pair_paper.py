@@ -19,9 +19,10 @@ from c2b.comparison import Comparison
 from c2b.report.comparison_differences import Series, difference, scenes_of, series_of
 from c2b.source import Part, Source
 from c2b.terminal import table
+from sensors.refusal import Refusal
 
 SCENES = [
-    f"{name}:frames=9,height=96,width=120,seed={seed}" for name in ("occluding-objects", "rotating-camera") for seed in (1, 2, 3)
+    f"{name}:frames=9,height=60,width=90,seed={seed}" for name in ("occluding-objects", "rotating-camera") for seed in (1, 2, 3)
 ]
 
 #: What each camera is compared by.
@@ -113,4 +114,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Refusal as reason:
+        raise SystemExit(str(reason)) from None

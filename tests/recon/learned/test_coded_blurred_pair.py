@@ -109,7 +109,7 @@ def test_of_a_still_scene_code_and_blur_tell_the_same_and_attention_is_one():
     assert torch.allclose(both, 0.8615 * blurred + 0.1385 * blurred.mean(1, True), atol=1e-4)
 
 
-def test_attention_is_lower_where_something_moves():
+def test_attention_is_lower_where_something_moves_whatever_the_weights():
     sensor = camera()
     charge = tensor(sensor.capture(moving_bar(), seed=0))
     with torch.no_grad():
