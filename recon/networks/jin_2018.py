@@ -16,7 +16,7 @@ where the text differs (one set of weights for each pair after the first; the te
 from __future__ import annotations
 
 from math import lcm
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +25,8 @@ from torch.nn import functional as F
 from recon.learned.network import Network
 from recon.networks.patch_discriminator import PatchDiscriminator
 
-#: What the networks of the frames beside the middle see, and how they are bound together: of the ablation of the paper.
-ORDERS = ("independent", "global", "pairwise", "sequential")
+#: Which other frames the networks of the frames beside the middle see.
+CHAINS = ("none", "pairs", "sequential")
 
 #: Groups of blocks of the middle frame, each block by its two dilations.
 MIDDLE_GROUPS = (((1, 1),) * 3, ((1, 2), (2, 4), (4, 8)), ((8, 4), (4, 2), (2, 1)), ((1, 1),) * 3)
@@ -62,9 +62,9 @@ class Jin2018(nn.Module, Network):
         proportion.
     folds : (int, int)
         Factors of the space to depth of the middle frame, and of the others; 4 and 5 are published.
-    order : str
-        ``sequential``: as above. In the others of `ORDERS` each frame has a network of its own that sees no frame of another pair;
-        only in ``pairwise`` the second frame of a pair sees the first.
+    chain : str
+        ``sequential``: as above. ``pairs``: each frame has a network of its own, and the second one of a pair sees the first. ``none``:
+        each has a network of its own.
     with_middle : bool
         Whether the other frames begin from the middle one; else all see the blurred picture alone. Not where ``sequential``.
     shared : bool
@@ -80,25 +80,26 @@ class Jin2018(nn.Module, Network):
         width: int = 144,
         side_width: int = 128,
         folds: tuple[int, int] = (4, 5),
-        order: str = "sequential",
+        chain: str = "sequential",
         with_middle: bool = True,
         shared: bool = False,
         critic: bool = False,
     ) -> None:
         super().__init__()
         self.settings = {
-            **{"planes": planes, "frames": frames, "width": width, "side_width": side_width, "folds": list(folds)},
-            **{"order": order, "with_middle": with_middle, "shared": shared, "critic": critic},
+            **{"planes": planes, "frames": frames, "width": width, "side_width": side_width, "folds": tuple(folds)},
+            **{"chain": chain, "with_middle": with_middle, "shared": shared, "critic": critic},
         }
-        self.pairs, self.sequential, self.order, self.with_middle = frames // 2, order == "sequential", order, with_middle
+        self.pairs, self.chain, self.with_middle = frames // 2, chain, with_middle
         self.multiple = (lcm(*folds), lcm(*folds))
         self.middle = MiddleFrame(planes, width, folds[0])
 
         def side(plain: int) -> SideFrame:
             return SideFrame(planes, side_width, folds[1], plain)
 
-        sets = min(self.pairs, 2) if self.sequential and shared else self.pairs
-        each = [1 if self.sequential and distance else 2 for distance in range(sets)]
+        sequential = chain == "sequential"
+        sets = min(self.pairs, 2) if sequential and shared else self.pairs
+        each = [1 if sequential and distance else 2 for distance in range(sets)]
         plain = [OTHER_PLAIN if distance else FIRST_PLAIN for distance in range(sets)]
         self.sides = nn.ModuleList([nn.ModuleList([side(n) for _ in range(count)]) for count, n in zip(each, plain, strict=True)])
         self.critic = PatchDiscriminator(planes) if critic else None
@@ -112,28 +113,23 @@ class Jin2018(nn.Module, Network):
     def forward(self, blurred: Tensor, middle: Tensor | None = None) -> Frames:
         """All frames; from another middle frame (N, C, H, W) where one is given."""
         own = self.middle(blurred)
-        known = self.begin(blurred, own if middle is None else middle)
+        known = {0: own if middle is None else middle}  # by the distance from the middle
         for distance in range(1, self.pairs + 1):
             known |= self.pair(distance, blurred, known)
         frames = torch.stack([known[place] for place in sorted(known)], 1)
         return Frames(frames.flatten(1, 2) if blurred.shape[1] == 1 else frames, own)
 
-    def begin(self, blurred: Tensor, middle: Tensor) -> dict[int, Tensor]:
-        """Known frames by their distance from the middle, which is 0."""
-        return {0: middle}
-
     def pair(self, distance: int, blurred: Tensor, known: dict[int, Tensor]) -> dict[int, Tensor]:
-        """The two frames at a distance from the middle, from those that are known."""
-        networks = self.sides[min(distance, len(self.sides)) - 1]
+        """The two frames at a distance from the middle, from frames that are known by theirs."""
+        networks: Any = self.sides[min(distance, len(self.sides)) - 1]
         before, after = networks[0], networks[-1]
-        if self.sequential and distance > 1:
+        if self.chain == "sequential" and distance > 1:
             return {
                 sign * distance: before(blurred, known[sign * (distance - 2)], known[sign * (distance - 1)]) for sign in (-1, 1)
             }
-        begun = known[0] if self.sequential or self.with_middle else blurred
+        begun = known[0] if self.with_middle else blurred
         first = before(blurred, begun, begun)
-        bound = self.order in ("pairwise", "sequential")
-        return {-distance: first, distance: after(blurred, first if bound else begun, begun)}
+        return {-distance: first, distance: after(blurred, begun if self.chain == "none" else first, begun)}
 
 
 class MiddleFrame(nn.Module):

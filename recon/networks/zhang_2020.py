@@ -105,7 +105,7 @@ class Zhang2020(nn.Module, Network):
                 if isinstance(layer, nn.ConvTranspose2d):
                     layer.weight.mul_(layer.stride[0])  # each output sees every other tap along an axis
             for block in self.blocks:
-                block.second.weight.mul_(SECOND)  # type: ignore[union-attr]
+                block.second.weight.mul_(SECOND)  # type: ignore[union-attr,operator]
             self.last.weight.mul_(LAST_LAYER)
 
 
@@ -157,6 +157,11 @@ def slow_motion(generate: Callable[[Tensor], Tensor], frames: Tensor, passes: in
     for _ in range(passes):
         frames = torch.cat([generate((one + other)[None] / 2)[0] for one, other in pairwise(frames)])
     return frames
+
+
+def reblurred(video: Tensor, blurred: Tensor) -> float:
+    """PSNR of the mean of a video (T, H, W) against the blurred picture (H, W) that it was made of: whether it still is the blur."""
+    return float(-10 * torch.log10((video.mean(0) - blurred).square().mean()))
 
 
 def _reach() -> int:

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from recon.networks.jin_2018 import ORDERS, Jin2018  # noqa: E402
+from recon.networks.jin_2018 import CHAINS, Jin2018  # noqa: E402
 
 SMALL = {"width": 8, "side_width": 8, "folds": (2, 2)}
 
@@ -70,10 +70,10 @@ def test_frames_have_the_size_of_the_picture(planes, frames):
     assert torch.equal(middle[:, None] if planes == 1 else middle, made.middle)
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("with_middle", [True, False])
-def test_with_last_layers_of_zero_every_frame_is_the_blurred_picture(order, with_middle):
-    net, blurred = network(order=order, with_middle=with_middle), pictures()
+def test_with_last_layers_of_zero_every_frame_is_the_blurred_picture(chain, with_middle):
+    net, blurred = network(chain=chain, with_middle=with_middle), pictures()
     for name, weight in net.named_parameters():
         if name.endswith("last.weight"):
             torch.nn.init.zeros_(weight)
@@ -91,24 +91,24 @@ def test_a_middle_frame_that_is_given_stands_in_the_place_of_its_own():
 def test_only_sequential_frames_see_those_of_other_pairs():
     """Another first pair changes the frames further out, or none."""
     blurred = pictures()
-    for order in ORDERS:
-        net = network(order=order)
+    for chain in CHAINS:
+        net = network(chain=chain)
         before = net(blurred).frames
         with torch.no_grad():
             net.sides[0][0].last.weight.mul_(-3)
         changed = [k for k in range(7) if not torch.equal(net(blurred).frames[:, k], before[:, k])]
-        assert changed == {"sequential": [0, 1, 2, 4, 5, 6], "pairwise": [2, 4]}.get(order, [2])
+        assert changed == {"sequential": [0, 1, 2, 4, 5, 6], "pairs": [2, 4]}.get(chain, [2])
 
 
 def test_without_the_middle_frame_it_changes_no_other():
-    net, blurred = network(order="pairwise", with_middle=False), pictures()
+    net, blurred = network(chain="pairs", with_middle=False), pictures()
     made = net(blurred, blurred.flip(0)).frames
     assert all(torch.equal(made[:, k], net(blurred).frames[:, k]) for k in (0, 1, 2, 4, 5, 6))
 
 
-@pytest.mark.parametrize("order", ORDERS)
-def test_gradients_reach_every_parameter_and_a_step_lowers_the_loss(order):
-    net, blurred = network(order=order), pictures()
+@pytest.mark.parametrize("chain", CHAINS)
+def test_gradients_reach_every_parameter_and_a_step_lowers_the_loss(chain):
+    net, blurred = network(chain=chain), pictures()
     target = torch.rand(2, 7, 16, 24, generator=torch.Generator().manual_seed(2))
 
     def loss():
