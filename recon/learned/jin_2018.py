@@ -29,7 +29,7 @@ ORDERS = {"independent": "none", "global": "none", "pairwise": "pairs", "sequent
 STAGES = ("all", "middle", "first-pair", "other-pairs")
 
 #: Where all stages are trained in one run: how many of the steps, in turn, are for each.
-TURN = {"middle": 10, "first-pair": 3, "other-pairs": 3}
+TURN = {"middle": 6, "first-pair": 4, "other-pairs": 6}
 
 #: Convolutions of VGG16 whose features the paper compares: relu2_2 and relu3_3.
 VGG_LAYERS = (7, 14)
