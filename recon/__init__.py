@@ -48,6 +48,8 @@ METHODS = {
     "pair": "recon.learned.coded_blurred_pair:CodedBlurredPair",
     "coded": "recon.learned.coded_blurred_pair:SingleCoded",
     "blurred": "recon.learned.coded_blurred_pair:SingleBlurred",
+    "jin": "recon.learned.jin_2018:Jin2018",
+    "zhang": "recon.learned.zhang_2020:Zhang2020",
     "motion": "recon.learned.motion:Motion",
 }
 

@@ -10,5 +10,7 @@ tile_unfolding.py       ours for a code that repeats every few pixels
 mask_unfolding.py       ours for full-resolution masks
 coded_blurred_pair.py   the published network for a coded and a blurred image, and its two baselines
 blur_to_video.py        what networks for one blurred picture have in common
+jin_2018.py             the published networks of Jin and others for one blurred picture
+zhang_2020.py           that of Zhang and others
 motion.py               ours for one blurred picture
 """

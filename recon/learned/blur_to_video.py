@@ -46,12 +46,16 @@ class BlurToVideo(Learned):
         """T, how many frames the network makes; 0 for any number."""
         return 0
 
+    def seen(self, plane: Capture) -> Tensor:
+        """What the network sees of one exposure of one plane, (1, C, H, W): its blurred picture, and what a method adds to it."""
+        return pictures(given([plane], ""))
+
     def follow(self, network: Any, planes: Tensor, luminance: Tensor, frames: int) -> Tensor:
-        """Videos of colour planes (P, 1, H, W) whose luminance is (1, 1, H, W): (P, T, H, W).
+        """Videos of colour planes (P, C, H, W) whose luminance is (1, C, H, W): (P, T, H, W).
 
         Each plane changes as the luminance does.
         """
-        return planes + (self.video(network, luminance, frames) - luminance)
+        return planes[:, :1] + (self.video(network, luminance, frames) - luminance[:, :1])
 
     # The contract ------------------------------------------------------------------------------------------------------------
 
@@ -84,7 +88,7 @@ class BlurToVideo(Learned):
         sensor = planes[0].sensor
         network = self.trained(sensor).network
         with torch.inference_mode(), self.autocast():
-            seen = torch.cat([pictures(given([plane], "")) for plane in planes])
+            seen = torch.cat([self.seen(plane) for plane in planes])
             (height, width), padded = seen.shape[-2:], continued(seen, network.multiple)
             if len(planes) == 1:
                 videos = self.video(network, padded, sensor.frames)

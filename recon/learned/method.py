@@ -118,6 +118,10 @@ class Learned(Reconstructor):
         kind = settings.error or self.usual_error
         return Loss(settings.variation, settings.variation_step, error=kind, response=settings.response)(estimates, truth)
 
+    def terms(self) -> Mapping[str, Any]:
+        """Settings of the method's own on which the loss depends; a run does not go on under others."""
+        return {}
+
     usual_error: ClassVar[str] = "absolute"
 
     #: Whether the order of its frames can be observed; if not, they are validated in the better of both orders.
@@ -205,7 +209,7 @@ class Learned(Reconstructor):
             self.source(batches, network),
             Validation(batches, self._best, list(held), ordered=self.ordered),
             settings,
-            key={**key, "recipe": settings.key()},
+            key={**key, "recipe": settings.key(), **self.terms()},
             report=report,
             checkpoint=checkpoint,
             stop=stop,

@@ -51,6 +51,10 @@ class Network(Protocol):
         """Choose initial weights such that the output is the classical answer; returns why it cannot, empty if it could."""
         return "it begins as that of the method it starts from, or has no such form"
 
+    def begin_as_published(self) -> str:
+        """Choose initial weights as the paper does; returns why it cannot, empty if it could."""
+        return "no paper says how it begins, or it is as torch has it: initial=torch"
+
 
 class Given(NamedTuple):
     """What a network is given of captures that one sensor took."""

@@ -4,10 +4,12 @@ settings.py             what a run is: numbers and words
 schedule.py             what each step does, and when the run ends
 clips.py                short clips without end: crops of real film, and photographs set in motion
 batches.py              clips, captured by the real sensor
+numbered_batches.py     the same with the number of their step, for losses that change
 turns.py                on-policy: captures on their way through the turns of an unfolded network
 initialisation.py       initial weights
 losses.py               training losses
 order_losses.py         those of a video whose order in time cannot be observed
+perceptual.py           features of pictures by which losses compare them
 flow_teacher.py         the optical flow of a sharp clip, to learn from
 validation.py           how good a network is, frame by frame, and which of its outputs never change
 checkpoint.py           all that a run needs to go on

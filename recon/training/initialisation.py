@@ -21,7 +21,8 @@ def initialise(network: Any, kind: str, sensor: Sensor) -> None:
     ----------
     network : Module and Network
     kind : str
-        ``torch``, ``he`` or ``classical`` (`recon.training.settings.TrainingSettings`); empty for those it was built with.
+        ``torch``, ``he``, ``classical`` or ``published`` (`recon.training.settings.TrainingSettings`); empty for those it was built
+        with.
     sensor : Sensor
         Whose captures it is for.
 
@@ -38,6 +39,8 @@ def initialise(network: Any, kind: str, sensor: Sensor) -> None:
         begin_as_he(network, network.output_layer)
     elif kind == "classical" and (reason := network.begin_as_classical(sensor)):
         raise Refusal(f"the network cannot begin as the classical answer: {reason}")
+    elif kind == "published" and (reason := network.begin_as_published()):
+        raise Refusal(f"initial=published: {reason}")
 
 
 def begin_as_he(network: nn.Module, last: nn.Conv2d | None = None) -> None:
@@ -48,7 +51,8 @@ def begin_as_he(network: nn.Module, last: nn.Conv2d | None = None) -> None:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
     if last is not None:
         with torch.no_grad():
             last.weight.mul_(LAST_LAYER)

@@ -9,7 +9,7 @@ from typing import Any
 from sensors.refusal import Refusal
 
 #: Words of the settings that take one of a few values.
-CHOICES = {"error": ("", "absolute", "rms"), "response": ("none", "srgb"), "initial": ("", "torch", "he", "classical")}
+CHOICES = {"error": ("", "absolute", "rms"), "response": ("none", "srgb"), "initial": ("", "torch", "he", "classical", "published")}
 
 #: Slowest speed of what moves, pixels per frame.
 SLOWEST = 0.05
@@ -54,7 +54,8 @@ class TrainingSettings:
         Largest norm of the gradient.
     initial : str
         Initial weights: ``torch``, the default of torch; ``he``, He et al. 2015 with a small last layer and the mean luminance in its
-        bias; ``classical``, He with channels set so that the network begins as the classical answer. By default the network's own.
+        bias; ``classical``, He with channels set so that the network begins as the classical answer; ``published``, as a paper says.
+        By default the network's own.
     variation : float
         Weight of the total variation of the result in the loss.
     variation_step : int
