@@ -121,7 +121,7 @@ class Motion(BlurToVideo):
         else:
             seen = truth.new_zeros(())
             displacement, _, error = network.fields(picture)
-        distance = (displacement - flow).abs().sum(1, keepdim=True)
+        distance = _nearer(displacement, flow)
         likelihood = (distance.detach() / error + error.log()).mean()
         return self.image * seen + self.teacher * distance.clamp(max=FARTHEST).mean() + self.calibration * likelihood
 
@@ -150,3 +150,15 @@ class Motion(BlurToVideo):
             return of(made)[..., :height, :width].float().cpu().numpy()
 
         return apply_to_exposures(one, capture)
+
+
+def _nearer(displacement: Tensor, flow: Tensor) -> Tensor:
+    """Distance (N, 1, H, W) from the flow of each clip, or from its reverse, whichever is nearer in the mean.
+
+    While a network learns how far and along which line things move, it is not punished for the way.
+    """
+    import torch
+
+    given, reversed_ = ((displacement - sign * flow).abs().sum(1, keepdim=True) for sign in (1, -1))
+    nearer = given.mean((1, 2, 3)) <= reversed_.mean((1, 2, 3))
+    return torch.where(nearer[:, None, None, None], given, reversed_)

@@ -12,7 +12,8 @@ t       time of a frame in half exposures from the middle                   -1 <
     frame_t(x) = M(x + t v(x) + t^2 a(x))        M = B + residual(B(x + s v(x)) for s from -1 to 1, v)
 
 A blurred picture moved along the true flow is worth 3.9 dB at the ends of an exposure, sharpening without motion costs 2.3 dB there. So
-the field is found first, by a U-Net on a grid four times as coarse, whose bottleneck sees paths of a hundred pixels. What sharpens sees
+the field is found first, by a U-Net on a grid four times as coarse, whose bottleneck sees paths of a hundred pixels. Along its path a
+picture has less contrast than across: that network is given the contrast in four directions besides. What sharpens sees
 the picture at several places along the path of each pixel: in these coordinates blur of any direction is blur along one axis.
 A third output is how far the displacement may be wrong: the scale of a Laplace distribution of its error, in pixels.
 """
@@ -33,6 +34,9 @@ from recon.networks.warping import enlarge, times, warp
 
 #: The field lies on a grid so many times as coarse as the picture; what sharpens works on one of this factor.
 COARSE, FINE = 4, 2
+
+#: Distances in pixels, and directions (rows, columns), in which contrast is measured; the least that is told apart.
+DISTANCES, DIRECTIONS, LEAST_CONTRAST = (1, 2, 4), ((0, 1), (1, 0), (1, 1), (1, -1)), 0.004
 
 #: Pixels that an output of one means: of displacement, of its change, of its error; and the least error that is told.
 PIXELS, CHANGE, ERROR, LEAST_ERROR = 4.0, 2.0, 1.0, 0.05
@@ -93,7 +97,7 @@ class DisplacementField(nn.Module, Network):
 
     def fields(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """v, a, and the scale of the error of v, of pictures (N, 1, H, W)."""
-        found = self.field(fold(picture - MEAN_LUMINANCE, (COARSE, COARSE)))
+        found = self.field(torch.cat([fold(picture - MEAN_LUMINANCE, (COARSE, COARSE)), contrasts(picture)], 1))
         v, a, error = enlarge(found, COARSE).split((2, 2, 1), 1)
         return PIXELS * v, CHANGE * a, LEAST_ERROR + ERROR * F.softplus(error)
 
@@ -115,12 +119,25 @@ def moved(middle: Tensor, displacement: Tensor, change: Tensor, frames: int) -> 
     return torch.cat([middle.float() if t == 0 else warp(middle, t * displacement + t * t * change) for t in at], 1)
 
 
+def contrasts(picture: Tensor) -> Tensor:
+    """Logarithm of the mean absolute difference of pixels of a cell of the coarse grid, by distance and direction: (N, 12, h, w)."""
+    height, width = picture.shape[-2:]
+    found = []
+    for distance in DISTANCES:
+        wide = F.pad(picture, (distance,) * 4, mode="replicate")
+        for down, right in DIRECTIONS:
+            top, left = distance * (1 + down), distance * (1 + right)
+            difference = wide[..., top : top + height, left : left + width] - picture
+            found.append((F.avg_pool2d(difference.abs(), COARSE) + LEAST_CONTRAST).log() + 3)
+    return torch.cat(found, 1)
+
+
 class FieldNetwork(nn.Module):
     """U-Net with pairs of convolutions, leaky ReLU, max pooling down and bilinear enlargement up."""
 
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
-        levels = [COARSE**2, *channels]
+        levels = [COARSE**2 + len(DISTANCES) * len(DIRECTIONS), *channels]
         self.down = nn.ModuleList(_pair(seen, out) for seen, out in pairwise(levels))
         upward = list(pairwise(channels[::-1]))
         self.narrow = nn.ModuleList(_convolution(wide, narrow) for wide, narrow in upward)
@@ -133,9 +150,9 @@ class FieldNetwork(nn.Module):
         for head in (self.change, self.error):
             nn.init.zeros_(head.weight)
 
-    def forward(self, folded: Tensor) -> Tensor:
-        """Folded pictures (N, 16, h, w) to displacement, its change and its error, (N, 5, h, w)."""
-        x = folded
+    def forward(self, seen: Tensor) -> Tensor:
+        """Folded pictures and their contrasts (N, 28, h, w) to displacement, its change and its error, (N, 5, h, w)."""
+        x = seen
         kept: list[Tensor] = []
         for block in self.down:
             x = block(F.max_pool2d(x, 2) if kept else x)
