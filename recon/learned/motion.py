@@ -39,7 +39,7 @@ class Motion(BlurToVideo):
     sharpening : int
         Channels of the network that sharpens; 0 moves the blurred picture as it is.
     image : float
-        Weight of the error of the frames in the loss; with 0 only the displacement is learnt, by the teacher, in a fraction of the time.
+        Weight of the error of the frames in the loss; with 0 only the displacement is learnt, by the teacher, in less time.
     middle : float
         Weight of the error of the middle frame beside them.
     teacher : float
