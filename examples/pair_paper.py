@@ -5,8 +5,8 @@ python examples/pair_paper.py gopro/*.mkv --scene 'd0[123]_*' --report pair-pape
 python examples/pair_paper.py gopro/*.mkv --scene 'd0[123]_*' --report pair-paper --protocol codedblurred    as the paper: 1200x720
 
 What a report holds is read again, not computed again. Clips of one scene (--scene, a pattern of their names) are drawn together by the
-bootstrap. Of each clip the first nine frames count; --table 2 is about all of them, 3 about the middle one. Anupama, Shedligeri, Pal,
-Mitra, "Video reconstruction by spatio-temporal fusion of blurred-coded image pair", ICPR 2020.
+bootstrap. Of each clip the first nine frames count; --table 2 is about all of them, 3 about the middle one; --markdown gives those of
+the README. Anupama, Shedligeri, Pal, Mitra, "Video reconstruction by spatio-temporal fusion of blurred-coded image pair", ICPR 2020.
 """
 
 import argparse
@@ -70,13 +70,17 @@ def compared(clips: list[str], protocol: str, report: Path | None) -> tuple[list
     return series_of(rows), left_out
 
 
+def spread(values: list[float]) -> str:
+    """Standard deviation, of several."""
+    return f"{stdev(values):.2f}" if len(values) > 1 else ""
+
+
 def scores(series: list[Series], number: int) -> str:
     """Mean and standard deviation over the clips."""
     lines = []
     for one in series:
         psnr, ssim, doubled = ([getattr(row, name) for row in one.rows.values()] for name in COLUMNS[number])
-        spread = f"{stdev(psnr):.2f}" if len(psnr) > 1 else ""
-        lines.append((one.sensor, one.method, f"{fmean(psnr):.2f}", spread, f"{fmean(ssim):.3f}", f"{fmean(doubled):.3f}"))
+        lines.append((one.sensor, one.method, f"{fmean(psnr):.2f}", spread(psnr), f"{fmean(ssim):.3f}", f"{fmean(doubled):.3f}"))
     columns = ("camera", "method", "PSNR, dB", "standard deviation", "SSIM", "SSIM, range 2")
     return table(columns, lines, f"{TITLES[number]}: mean over {len(series[0].rows)} clips")
 
@@ -95,6 +99,23 @@ def gains(series: list[Series], number: int, scene: dict[str, str]) -> str:
     return table(("of", "over", "mean and interval", "certain"), lines, title)
 
 
+def markdown(series: list[Series], scene: dict[str, str]) -> str:
+    """Both tables beside each other, and the differences."""
+    lines = ["| camera | method | nine frames | SSIM, range 1 / 2 | middle frame | SSIM, range 1 / 2 |", "|---|---|---|---|---|---|"]
+    for one in series:
+        cells = [one.sensor, one.method]
+        for names in COLUMNS.values():
+            psnr, ssim, doubled = ([getattr(row, name) for row in one.rows.values()] for name in names)
+            cells += [f"{fmean(psnr):.2f} ({spread(psnr)})", f"{fmean(ssim):.3f} / {fmean(doubled):.3f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "| of | over | nine frames | middle frame |", "|---|---|---|---|"]
+    known = {one.names[0]: one for one in series}
+    for first, second in (pair for pair in PAIRS if known.keys() >= {*pair}):
+        told = [difference(known[first], known[second], names[0], scene) for names in COLUMNS.values()]
+        lines.append(f"| {first} | {second} | {' | '.join(f'**{one}**' if one.certain else str(one) for one in told)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """The tables of the words on the command line."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -103,10 +124,13 @@ def main() -> None:
     words.add_argument("--protocol", choices=("ours", "codedblurred"), default="ours")
     words.add_argument("--scene", action="append", default=[], help="clips of one scene, by a pattern of their names")
     words.add_argument("--report", type=Path, help="folder that keeps what was computed")
+    words.add_argument("--markdown", action="store_true", help="both tables in one, for a page")
     given = words.parse_args()
     scene = scenes_of(given.clips, given.scene)
     series, left_out = compared(given.clips, given.protocol, given.report)
-    for number in given.table or COLUMNS:
+    if given.markdown:
+        print(markdown(series, scene))
+    for number in () if given.markdown else given.table or COLUMNS:
         print(scores(series, number))
         print(gains(series, number, scene))
     for reason in left_out:

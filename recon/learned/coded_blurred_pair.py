@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 class CodedBlurredPair(Learned):
-    """The published network for a coded and a blurred image (`recon.networks.coded_blurred_pair`), or its residual twin.
+    """The published architecture for a coded and a blurred image, trained by a recipe of ours; or its residual twin.
+
+    See `recon.networks.coded_blurred_pair`.
 
     Parameters
     ----------
@@ -104,14 +106,14 @@ class CodedBlurredPair(Learned):
 
 
 class SingleCoded(CodedBlurredPair):
-    """The published baseline that sees the coded image alone."""
+    """The published baseline that sees the coded image alone, trained by a recipe of ours; or its residual twin."""
 
     name: ClassVar[str] = "coded"
     also: ClassVar[tuple[str, ...]] = ()
 
 
 class SingleBlurred(CodedBlurredPair):
-    """The published baseline that sees the blurred image alone."""
+    """The published baseline that sees the blurred image alone, trained by a recipe of ours; or its residual twin."""
 
     name: ClassVar[str] = "blurred"
     also: ClassVar[tuple[str, ...]] = ()
