@@ -129,7 +129,8 @@ class Mean:
 
 
 #: The fields of a `Mean` that are means over its rows.
-AVERAGED = tuple(name for name, hint in get_type_hints(Mean).items() if hint in (float, float | None) and name not in ("light", "spread"))
+AVERAGED = tuple(name for name, hint in get_type_hints(Mean).items() if hint in (float, float | None)
+                 and name not in ("light", "spread"))  # fmt: skip
 
 
 def read_rows(path: Path) -> dict[str, Row]:
