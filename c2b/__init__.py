@@ -23,6 +23,7 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     training_run.py          one training: its folder, its steps, where it stands
     training_queue.py        several trainings, one after the other
     training_log.py          how a training went
+    motion_blur.py           blurred pictures out of a film
     streaming.py             a recording of any length to a capture file, in constant memory
     further_maps.py          what a method gives beside the video, as files
     demonstration.py         what c2b demo shows

@@ -21,6 +21,7 @@ from sensors.refusal import Refusal
 COMMANDS = (
     "demo",
     "simulate",
+    "blur",
     "reconstruct",
     "score",
     "compare",

@@ -12,6 +12,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "c2b simulate street.mp4 street.c2b.ome.tif --linearize srgb",
         "c2b simulate street.mp4 noisy.c2b.ome.tif --sensor cep-2019:white=100 --seed 1",
     ),
+    "blur": (
+        "c2b blur street.mp4 street-blur/ --average 7:13 --pairs",
+        "c2b blur street.mp4 street-blur.c2b.ome.tif --average 7 --shutter 180 --interpolate",
+    ),
     "reconstruct": (
         "c2b reconstruct street.c2b.ome.tif street.mkv --method tile --consistent",
         "c2b reconstruct noisy.c2b.ome.tif frames/ --method gap-tv --exposures 0:2",

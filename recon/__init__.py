@@ -17,6 +17,7 @@ gmm_full_mask.py        the same patch by patch, for full-resolution masks and l
 overlapping_patches.py  the weighted mean of patches
 gap.py                  a data step and a denoiser in turns: GAP-TV, ADMM-TV, plug-and-play (priors/: the denoisers)
 optical_flow.py         how far each pixel of one frame has moved in another
+frame_interpolation.py  motion blur without ghosts, along the optical flow
 consistency.py          the noise-weighted data step, after any method
 learned/                networks behind the verbs of every method (networks/: what they are; training/: how they learn; weights/)
 method_digest.py        what decides the video that a method makes, as a digest

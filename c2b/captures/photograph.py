@@ -1,8 +1,8 @@
 """A photograph as a capture: one exposure of an ordinary camera, of so many sub-exposures as a video out of it is to have frames.
 
-A photograph has no number of frames and no code, and what its values mean is seldom said. So it counts as an exposure of `FRAMES` frames
-by a conventional sensor. Its values are taken as light as they are stored, since methods for such pictures learn from the mean of
-stored values; the video has them encoded the same way, and the record says by which response that is, and what of all this is assumed.
+A photograph has no number of frames and no code, and what its values mean is seldom said. So it counts as an exposure of `FRAMES`
+frames by a conventional sensor. Its values are taken as light as they are stored, since methods for such pictures learn from the mean
+of stored values; the video has them encoded the same way, and the record says by which response that is, and what is assumed.
 
 Folders of colour pictures and video are as many exposures, read one by one; what `c2b blur` wrote knows its frames.
 """
@@ -50,7 +50,7 @@ def read_photograph(path: Path, *, frames: int | None = None) -> Capture:
     path : Path
         A picture of any size: grey or colour, 8 or 16 bit, alpha dropped, turned as EXIF says; or several (`may_be`).
     frames : int, optional
-        T; default: as `c2b blur` noted, else `FRAMES`.
+        T; default: as `c2b blur` noted, where all pictures average as many, else `FRAMES`.
 
     Returns
     -------
@@ -140,7 +140,10 @@ def _is_colour(folder: Path) -> bool:
 
 
 def _frame_index(recording: Recording, frames: int | None) -> list[list[int]]:
-    """Which frames of the film each picture averages, where `c2b blur` noted it."""
+    """Which frames of the film the video of each picture is to show, where `c2b blur` noted what the pictures average.
+
+    Where they average more, as many as asked for, evenly spread from the first to the last; nothing where they average fewer.
+    """
     noted = recording.record.get("frame_index") if BLUR in recording.record else None
     if noted is None:
         return []
@@ -148,17 +151,13 @@ def _frame_index(recording: Recording, frames: int | None) -> list[list[int]]:
         index = [[int(number) for number in numbers] for numbers in noted]
     except (TypeError, ValueError):
         index = []
-    lengths = sorted({len(numbers) for numbers in index})
-    if len(index) != len(recording) or not lengths[0]:
+    lengths = {len(numbers) for numbers in index}
+    if len(index) != len(recording) or 0 in lengths:
         raise Refusal(f"the record of {recording.path} is damaged: its frame_index is not a list of frames for each picture")
-    if frames is not None and lengths != [frames]:
+    count = frames or (lengths.pop() if len(lengths) == 1 else FRAMES)
+    if min(map(len, index)) < count:
         return []
-    if len(lengths) > 1:
-        raise Refusal(
-            f"the pictures of {recording.path} average {lengths[0]} to {lengths[-1]} frames; say how many their videos are to have, "
-            f"such as --frames {FRAMES}"
-        )
-    return index
+    return [[numbers[round(k)] for k in np.linspace(0, len(numbers) - 1, count)] for numbers in index]
 
 
 def _encoding(recording: Recording) -> tuple[str, str]:
