@@ -26,7 +26,7 @@ from recon.networks.space_to_depth import unfold
 BLOCKS, LEAK = 12, 0.1
 
 #: The second convolution of a block begins so much smaller than by He's rule, and so does the last layer of the network.
-SECOND, LAST_LAYER = 0.2, 0.05
+SECOND, LAST_LAYER = 0.2, 0.02
 
 #: Standard deviation of the weights as the paper begins them.
 PUBLISHED_DEVIATION = 0.01

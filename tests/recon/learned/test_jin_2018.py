@@ -12,8 +12,11 @@ from sensors.refusal import Refusal
 
 torch = pytest.importorskip("torch")
 
+from recon.learned.blur_to_video import LUMINANCE  # noqa: E402
 from recon.learned.jin_2018 import ORDERS, STAGES, TURN, Jin2018  # noqa: E402
+from recon.training.initialisation import initialise  # noqa: E402
 from tests.handmade_learning import batches_of, film, method_of, same, texture  # noqa: E402
+from tests.handmade_learning import sensor_of as two_buckets  # noqa: E402
 
 SMALL = {"width": 8, "side_width": 8, "folds": (2, 2), "precision": "float32", "adversarial": 0.0}
 TRAINING = {"steps": 3, "batch": 2, "crop": 24, "every": 2, "seed": 3}
@@ -158,3 +161,33 @@ def test_settings_that_cannot_be_are_refused(words):
 def test_an_even_number_of_frames_is_refused():
     with pytest.raises(Refusal, match="middle"):
         learner().build(camera(8))
+
+
+@pytest.mark.parametrize("kind", ["torch", "he", "published"])
+def test_initial_weights_can_be_named(kind):
+    network = learner().build(camera())
+    before = network.middle.last.weight.clone()
+    initialise(network, kind, camera())
+    assert not torch.equal(network.middle.last.weight, before)
+    assert torch.isfinite(network(torch.rand(1, 1, 16, 20)).frames).all()
+
+
+def test_a_network_without_a_published_beginning_says_so():
+    method = method_of("unfolding", width=4, stages=2)
+    with pytest.raises(Refusal, match="published"):
+        initialise(method.build(two_buckets()), "published", two_buckets())
+
+
+def test_planes_of_a_colour_picture_change_as_its_luminance(tmp_path):
+    """Also where the middle frame is another one."""
+    truth = np.stack([texture((7, 32, 44), seed) for seed in range(3)], -1)
+    sensor = camera(colour="rgb")
+    learner(steps=1).fit(film(2), camera()).save(tmp_path / "w.safetensors")
+    luminance = truth @ np.array(LUMINANCE, np.float32)
+    np.save(tmp_path / "middle.npy", luminance[3])
+    for middle in ("own", str(tmp_path / "middle.npy")):
+        method = Jin2018(weights=str(tmp_path / "w.safetensors"), precision="float32", middle=middle)
+        video = method.reconstruct(sensor.capture(truth, seed=0))[0]
+        grey = method.reconstruct(camera().capture(luminance, seed=0))[0]
+        changes = video - truth.mean(0)
+        assert video.shape == truth.shape and np.allclose(changes, (grey - luminance.mean(0))[..., None], atol=1e-4)
