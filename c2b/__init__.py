@@ -33,6 +33,7 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     terminal.py              tables and bars on a terminal
     output_path.py           never over what is read
     natural_order.py         names with numbers in them, sorted
+    json_file.py             JSON as people write it by hand
 """
 
 from c2b.captures import FORMATS as CAPTURE_FORMATS

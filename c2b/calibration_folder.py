@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import sensors
-from c2b import captures
+from c2b import captures, json_file
 from c2b.captures import plain_stack
 from sensors import spec
 from sensors.calibration import code_registration, mask_flats
@@ -123,8 +123,8 @@ def _read_json(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if not path.is_file():
         raise Refusal(f"{folder} holds no {NAME}, which says what each file is")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        document = json_file.read(path)
+    except ValueError as error:
         raise Refusal(f"{path} is not JSON: {error}") from None
     entries = document.get("files") if isinstance(document, dict) else None
     if not isinstance(entries, list) or not entries:

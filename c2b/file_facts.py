@@ -56,14 +56,16 @@ def facts_of(file: str, said: Measurement, of_video: Mapping[str, Any]) -> dict[
                 raise
             return {"kind": "capture", **summary, "code": "not in the file; c2b reconstruct and convert take it as --code"}
         return _capture_facts(capture, summary)
+    no_video: dict[str, Any] = {}
     if (code := certain_code(file)) is None:
         try:
             return _video_facts(file, {**said.levels(file), **of_video})
-        except Refusal:
+        except Refusal as reason:
             if (code := possible_code(file)) is None:
                 raise
+            no_video = {"as a video": f"refused: {reason}"}
     perhaps = Path(file).is_file() and code_files.shared_with_video(file)
-    return {**_code_facts(code), **({"as a measurement": f"c2b info {file} --code MASK"} if perhaps else {})}
+    return {**_code_facts(code), **no_video, **({"as a measurement": f"c2b info {file} --code MASK"} if perhaps else {})}
 
 
 def _capture_facts(capture: Capture, summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import sensors
+from c2b import json_file
 from sensors import preset, spec
 from sensors.atomic_file import atomic_file
 from sensors.photometry import Photometry
@@ -142,8 +143,8 @@ def load_sensor(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise Refusal(f"sensor file {path} {'is a folder' if path.is_dir() else 'does not exist'}")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        document = json_file.read(path)
+    except ValueError as error:
         raise Refusal(f"{path} is not JSON: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT or not isinstance(document.get("sensor"), str):
         raise Refusal(f"{path} is not a sensor file of the format {FORMAT!r}; c2b calibrate makes one")

@@ -13,7 +13,6 @@ file            arrays                          usual axes
 
 from __future__ import annotations
 
-import math
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.captures import document as documents
-from c2b.captures import mat_file
+from c2b.captures import hdf5, mat_file
 from c2b.captures.axes import FIRST, LAST
 from c2b.captures.hdf5 import LARGEST_UNPACKED, MOST_COMPRESSED, h5py, numbers
 from sensors.refusal import Refusal
@@ -84,7 +83,11 @@ def _pictures(path: Path) -> ArrayFile:
 
 def _contents_npz(path: Path) -> Shapes:
     """Shape of each array, by its header alone."""
-    found: Shapes = {}
+    return {name: shape for name, (shape, dtype) in _headers_npz(path).items() if dtype.kind in "buif"}
+
+
+def _headers_npz(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    found = {}
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist():
             if member.endswith(".npy"):
@@ -92,8 +95,7 @@ def _contents_npz(path: Path) -> Shapes:
                     version = np.lib.format.read_magic(file)
                     header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
                     shape, _, dtype = header[version](file)
-                if dtype.kind in "buif":
-                    found[member.removesuffix(".npy")] = shape
+                found[member.removesuffix(".npy")] = shape, dtype
     return found
 
 
@@ -106,8 +108,7 @@ def _load_npz(path: Path, names: tuple[str, ...]) -> Arrays:
 
 def _contents_hdf5(path: Path) -> Shapes:
     with h5py(path).File(path) as file:
-        found = {name: file[name] for name in file if isinstance(file.get(name, getlink=True), h5py(path).HardLink)}
-        return {name: one.shape for name, one in found.items() if getattr(one, "shape", None) and one.dtype.kind in "buif"}
+        return {name: file[name].shape for name in file if not hdf5.other_than_numbers(file, name, path)}
 
 
 def _load_hdf5(path: Path, names: tuple[str, ...]) -> Arrays:
@@ -118,6 +119,10 @@ def _load_hdf5(path: Path, names: tuple[str, ...]) -> Arrays:
 def _refuse_bomb(path: Path, name: str, size: int) -> None:
     if size > max(LARGEST_UNPACKED, MOST_COMPRESSED * path.stat().st_size):
         raise Refusal(f"{path}: {name} claims {size / 1e6:.0f} MB in a file of {path.stat().st_size / 1e6:.1f} MB; it is damaged")
+
+
+def _in_words(dtype: np.dtype) -> str:
+    return "Python objects" if dtype.hasobject else f"{dtype} values" if dtype.names is None else "a table of several columns"
 
 
 def _refuse_other_than_numbers(name: str, dtype: np.dtype) -> None:
@@ -138,13 +143,46 @@ def is_c2b(path: Path) -> bool:
 
 
 def number(file: ArrayFile, name: str) -> float | None:
-    """The one number of that name, if the file has it."""
-    if math.prod(file.shapes.get(name, (0,))) != 1:
+    """The one number of that name above 0, if the file has it.
+
+    Raises
+    ------
+    Refusal
+        If it is none, or there are several.
+    """
+    if name not in file.shapes:
         return None
-    value = float(np.asarray(file.load((name,))[name]).item())
-    return value if math.isfinite(value) else None
+    values = np.ravel(file.load((name,))[name])
+    if values.size != 1 or not (np.isfinite(values).all() and values[0] > 0):
+        told = f"{values[0]:g}" if values.size == 1 else f"{values.size} numbers"
+        raise Refusal(f"{file.path}: {name} is {told} there; needed: one number above 0; --{name} goes before it")
+    return float(values[0])
+
+
+def others(path: Path) -> dict[str, str]:
+    """What is in an archive beside arrays of real numbers: name to what it is, in words."""
+    suffix = path.suffix.lower()
+    with documents.reading(path):
+        if suffix == ".mat":
+            return mat_file.others(path)
+        if suffix == ".npz":
+            kinds = _headers_npz(path)
+            return {name: _in_words(dtype) for name, (_, dtype) in kinds.items() if dtype.kind not in "buif"}
+        if suffix in (".h5", ".hdf5"):
+            with h5py(path).File(path) as file:
+                return {name: what for name in file if (what := hdf5.other_than_numbers(file, name, path))}
+    return {}
+
+
+def names(path: Path) -> list[str]:
+    """What an archive calls its members, whatever they hold."""
+    if path.suffix.lower() == ".npz":
+        with zipfile.ZipFile(path) as archive:
+            return [member.removesuffix(".npy") for member in archive.namelist()]
+    with h5py(path).File(path) as file:
+        return list(file)
 
 
 def held(shapes: Mapping[str, tuple[int, ...]]) -> int:
     """How many arrays are more than a number."""
-    return sum(math.prod(shape) > 1 for shape in shapes.values())
+    return sum(int(np.prod(shape)) > 1 for shape in shapes.values())

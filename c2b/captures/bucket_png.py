@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from c2b import code_files, masks
+from c2b import code_files, json_file, masks
 from c2b.camera import sensor_of
 from c2b.captures import CodeMissing, axes, mat_file, unit
 from c2b.captures import document as documents
@@ -166,8 +166,8 @@ def _sidecar(path: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        facts = json_file.read(file)
+    except ValueError as error:
         raise Refusal(f"{file} is damaged ({error}); mend it or remove it") from None
     if not isinstance(facts, dict):
         raise Refusal(f'{file} is damaged: it is one JSON object such as {{"code": "code.npy"}}')

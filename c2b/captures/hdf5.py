@@ -95,6 +95,19 @@ def numbers(file: Any, name: str, path: Path) -> NDArray:
     return np.asarray(dataset[()])
 
 
+def other_than_numbers(file: Any, name: str, path: Path) -> str:
+    """What something in a file is that is no array of real numbers, in words; nothing for an array of numbers."""
+    hdf5 = h5py(path)
+    if not isinstance(file.get(name, getlink=True), hdf5.HardLink):
+        return "a link to another place"
+    found = file[name]
+    if not isinstance(found, hdf5.Dataset):
+        return "a group"
+    if found.dtype.kind not in "buif":
+        return "a table of several columns" if found.dtype.names else f"{found.dtype} values"
+    return "empty" if found.shape is None or 0 in found.shape else ""
+
+
 def _dataset(file: Any, name: str, path: Path) -> Any:
     hdf5 = h5py(path)
     inside = isinstance(file.get(name, getlink=True), hdf5.HardLink)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.captures import document as documents
-from c2b.captures import mat_v5
+from c2b.captures import hdf5, mat_v5
 from c2b.captures.hdf5 import LARGEST_UNPACKED, MOST_COMPRESSED, h5py, numbers
 from sensors.refusal import Refusal
 
@@ -25,6 +25,10 @@ _HEADER_TEXT, _VERSION_73 = 116, b"\0" * 8 + b"\x00\x02IM"
 
 #: Bytes of one variable in version 5.
 LARGEST_V5 = 2**31 - 1
+
+#: What version 7.3 keeps as groups and tables, and arrays of numbers that mean something else.
+_IN_MATLAB = {"a group": "a structure or a sparse matrix", "a table of several columns": "complex"}
+_CLASSES = {b"char": "text", b"cell": "a cell array"}
 
 _CLASS_OF = {"bool": "logical", "float32": "single", "float64": "double"}
 
@@ -40,9 +44,17 @@ def contents(path: Path) -> dict[str, tuple[int, ...]]:
     with documents.reading(path):
         if is_hdf5(path):
             with h5py(path).File(path) as file:
-                found = {name: file.get(name) for name in file if not isinstance(file.get(name, getlink=True), _elsewhere(path))}
-                return {name: one.shape[::-1] for name, one in found.items() if getattr(one, "shape", None) and _numeric(one)}
+                return {name: file[name].shape[::-1] for name in file if not _other(file, name, path)}
         return {name: variable.shape for name, variable in mat_v5.variables(path).items()}
+
+
+def others(path: Path) -> dict[str, str]:
+    """What is in a file beside arrays of real numbers: name to what it is, in words."""
+    with documents.reading(path):
+        if is_hdf5(path):
+            with h5py(path).File(path) as file:
+                return {name: what for name in file if (what := _other(file, name, path))}
+        return mat_v5.others(path)
 
 
 def arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray]:
@@ -96,10 +108,8 @@ def is_hdf5(path: Path) -> bool:
     return head.startswith(_HDF5) or head[USER_BLOCK:] == _HDF5
 
 
-def _elsewhere(path: Path) -> tuple[Any, ...]:
-    module = h5py(path)
-    return module.SoftLink, module.ExternalLink
-
-
-def _numeric(dataset: Any) -> bool:
-    return dataset.dtype.kind in "buif" and dataset.attrs.get("MATLAB_class") not in (b"char", b"cell")
+def _other(file: Any, name: str, path: Path) -> str:
+    """What a variable is that is no array of real numbers, in words; nothing for an array of numbers."""
+    if what := hdf5.other_than_numbers(file, name, path):
+        return _IN_MATLAB.get(what, what)
+    return _CLASSES.get(file[name].attrs.get("MATLAB_class"), "")

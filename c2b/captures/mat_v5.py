@@ -24,6 +24,7 @@ _MATRIX, _COMPRESSED = 14, 15
 _COMPLEX = 0x0800
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
+_OTHER_CLASSES = {1: "a cell array", 2: "a structure", 3: "an object", 4: "text", 5: "sparse", 16: "a function"}
 
 #: So much of a compressed variable has its name and shape.
 _BEGINNING = 4096
@@ -55,23 +56,38 @@ class Variable(NamedTuple):
 
 def variables(path: Path) -> dict[str, Variable]:
     """The real numeric arrays of a file by name; structures, texts, sparse and complex ones are passed over."""
+    found = {}
+    for content, matrix, order, compressed in _matrices(path):
+        name, shape, dtype, _ = _head(matrix, order)
+        if dtype is not None:
+            found[name] = Variable(shape, dtype, content, order, compressed)
+    return found
+
+
+def others(path: Path) -> dict[str, str]:
+    """What is in a file beside arrays of real numbers: name to what it is, in words."""
+    found = {}
+    for _, matrix, order, _ in _matrices(path):
+        name, shape, dtype, _ = _head(matrix, order)
+        if dtype is None:
+            (flags,) = struct.unpack_from(order + "I", matrix, _element(matrix, 0, order)[1])
+            kind = _OTHER_CLASSES.get(flags & 0xFF, "of another class")
+            found[name] = "empty" if not min(shape, default=0) else "complex" if flags & _COMPLEX else kind
+    return found
+
+
+def _matrices(path: Path) -> Iterator[tuple[memoryview, memoryview, str, bool]]:
+    """Content of each variable, its beginning unpacked, the order of bytes, and whether it is compressed."""
     data = memoryview(path.read_bytes())
     order = _ENDIAN.get(bytes(data[_HEADER - 4 : _HEADER]))
     if order is None:
         raise Refusal(f"{path} is not a MATLAB file of version 5 or 7.3")
-    found = {}
     for kind, content in _elements(data, order):
         if kind == _COMPRESSED:
             beginning = zlib.decompressobj().decompress(content, _BEGINNING)
-            matrix = _matrix(memoryview(beginning), order)
+            yield content, _matrix(memoryview(beginning), order), order, True
         elif kind == _MATRIX:
-            matrix = content
-        else:
-            continue
-        name, shape, dtype, _ = _head(matrix, order)
-        if dtype is not None:
-            found[name] = Variable(shape, dtype, content, order, kind == _COMPRESSED)
-    return found
+            yield content, content, order, False
 
 
 def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:

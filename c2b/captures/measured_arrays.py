@@ -13,7 +13,7 @@ white, black  1; black also (H, W)        numbers, or a picture
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +88,7 @@ def measured_arrays(file: ArrayFile, said: Given) -> MeasuredArrays:
     Refusal
         If there is no measurement, neither mask nor code, shapes that fit no way or in two ways, or values that are no mask.
     """
+    _refuse_other_than_numbers(file, said)
     pairs, given = pairs_of(file.shapes, file.path), said.code_given()
     orig = array_names.frames(file.shapes, bayer=any("_bayer" in name for name in pairs))
     if given is None and None in pairs.values():
@@ -99,9 +100,11 @@ def measured_arrays(file: ArrayFile, said: Given) -> MeasuredArrays:
     meas = [_checked_meas(found[name], name, file) for name in pairs]
     masks = {name: _checked_mask(found[name], name, file.path) for name in own if given is None or found[name].ndim > 2}
     truth = found.get(orig or "")
+    masks = {name: _first_in_turn(one, meas[0].shape, file.order) if one.ndim == 4 else one for name, one in masks.items()}
     mask = given.values if given else _one_code(masks, meas, truth, file)
     orders = _orders(file, said, given, meas, mask, truth)
-    return _laid_out(file, given, orders, dict(zip(pairs, meas, strict=True)), masks, mask, truth, found.get("black"))
+    laid = _laid_out(file, given, orders, dict(zip(pairs, meas, strict=True)), masks, mask, truth, found.get("black"))
+    return laid if said.white is not None else replace(laid, white=array_file.number(file, "white"))
 
 
 def pairs_of(shapes: Mapping[str, tuple[int, ...]], path: Path) -> dict[str, str | None]:
@@ -201,10 +204,19 @@ def _laid_out(
         own=own,
         own_mask=given is None,
         truth=None if truth is None else _pages(truth, orders["orig"]),
-        white=array_file.number(file, "white"),
         black=None if black is None else np.squeeze(black),
         turned=", ".join(turned),
     )
+
+
+def _refuse_other_than_numbers(file: ArrayFile, said: Given) -> None:
+    """Say of a measurement or mask that is there and holds no real numbers what it is."""
+    lacking = [] if array_names.measurements(file.shapes) else [array_names.measurements]
+    lacking += [] if array_names.masks(file.shapes) or said.code is not None else [array_names.masks]
+    others = array_file.others(file.path) if lacking else {}
+    for found in lacking:
+        for name in found(others):
+            raise Refusal(f"{file.path}: {name} is {others[name]}; needed: an array of real numbers")
 
 
 def _checked_meas(array: NDArray, name: str, file: ArrayFile) -> NDArray:
@@ -242,6 +254,13 @@ def _one_code(masks: Mapping[str, NDArray], meas: list[NDArray], truth: NDArray 
         more = f" while orig has {frames} frames for {exposures} exposures" if frames else ""
         raise Refusal(f"{path}: {name} is one picture {_by(arrays[0].shape)}{more}; {code_files.moving(path, each or 8)}")
     return arrays[0] if len(arrays) == 1 else np.stack([_pages(mask, file.order) for mask in arrays])
+
+
+def _first_in_turn(mask: NDArray, measured: tuple[int, ...], usual: str) -> NDArray:
+    """Masks that exposures cycle as (M, T, H, W): in their usual order, unless only the other gives them the size of a measurement."""
+    ways = [mask, mask.transpose(3, 2, 0, 1)] if usual == axes.FIRST else [mask.transpose(3, 2, 0, 1), mask]
+    sizes = [axes.size(measured, order) for order in (axes.FIRST, axes.LAST)] if len(measured) < 4 else [measured[-2:]]
+    return np.ascontiguousarray(next((one for one in ways if one.shape[-2:] in sizes), ways[0]))
 
 
 def _like(mask: NDArray, size: tuple[int, ...], usual: str) -> NDArray:

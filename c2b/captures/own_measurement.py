@@ -30,7 +30,7 @@ class OwnMeasurement(CaptureFormat):
         """An archive that holds a measurement, or a file beside which a sidecar names its code."""
         try:
             if path.suffix.lower() in (".npz", ".h5", ".hdf5") and path.is_file():
-                return not array_file.is_c2b(path) and array_names.are_a_capture(array_file.open_arrays(path).shapes)
+                return not array_file.is_c2b(path) and array_names.are_a_capture(array_file.names(path))
             return may_be(path) and "code" in sidecar.read(path) and not sidecar.of_another_file(sidecar.read(path), path)
         except Refusal:
             return False

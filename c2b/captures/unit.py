@@ -117,11 +117,11 @@ def guessed_anew(capture: Capture) -> Capture:
 def white_of_frames(frames: NDArray) -> float:
     """White of original frames whose file does not say it.
 
-    255 and 65535 for integers. For floats 1 where they hardly exceed it (`OVERSHOOT`), else the smallest full scale of a converter
-    that the brightest reaches up to: 255, 1023, 4095, 16383 or 65535.
+    255 and 65535 for unsigned integers of 8 and 16 bit. For other numbers 1 where they hardly exceed it (`OVERSHOOT`), else the
+    smallest full scale of a converter that the brightest reaches up to: 255, 1023, 4095, 16383 or 65535.
     """
-    if frames.dtype.kind in "bui":
-        return {1: 255.0, 2: 65535.0}.get(frames.dtype.itemsize, float(frames.max()))
+    if certain(frames):
+        return 255.0 if frames.dtype.itemsize == 1 else 65535.0
     brightest = float(frames.max())
     if not np.isfinite(brightest):
         return 255.0  # they are refused when they are exposed
@@ -130,7 +130,7 @@ def white_of_frames(frames: NDArray) -> float:
 
 def certain(frames: NDArray) -> bool:
     """Whether `white_of_frames` follows from the type of the numbers rather than from how bright they are."""
-    return frames.dtype.kind in "bui" and frames.dtype.itemsize <= 2
+    return frames.dtype.kind in "bu" and frames.dtype.itemsize <= 2
 
 
 def restated(capture: Capture, given: Given) -> Capture:

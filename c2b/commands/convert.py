@@ -74,6 +74,7 @@ def convert(
         )
         _write_code(source, target, camera, of_capture)
     else:
+        _refuse_absent(source)
         levels = said.levels(source)
         others = {key: value for key, value in of_capture.items() if key not in levels}
         _refuse({**others, **given, "camera": camera}, f"{source} is a video")
@@ -167,6 +168,17 @@ def _code(source: str, target: str, camera: str) -> NDArray | None:
     if camera and code_files.is_mask_stack(source):
         return code_files.read_code(source, camera=camera)
     return (possible_code if code_files.no_video(target) else certain_code)(source)
+
+
+def _refuse_absent(source: str) -> None:
+    """A Refusal if a file is named that is not there."""
+    from pathlib import Path
+
+    from sensors import spec
+    from sensors.refusal import Refusal
+
+    if spec.is_file(source) and not Path(source).exists():
+        raise Refusal(f"there is no file or folder {source}")
 
 
 def _refuse(options: Mapping[str, Any], why: str) -> None:

@@ -187,8 +187,12 @@ def _presentation(file: Path) -> dict[str, str]:
     """What is done to an image that its user should know."""
     with _opened(file) as image:
         turned = orientation.words(_orientation(image, file))
-        alpha = image.mode in _WITH_ALPHA or "transparency" in image.info
-    return ({"orientation": f"{turned}, as EXIF says"} if turned else {}) | ({"alpha": "dropped"} if alpha else {})
+        told = {
+            "orientation": f"{turned}, as EXIF says" if turned else "",
+            "alpha": "dropped" if image.mode in _WITH_ALPHA or "transparency" in image.info else "",
+            "images": f"the first of {several} in a file" if (several := getattr(image, "n_frames", 1)) > 1 else "",
+        }
+    return {what: words for what, words in told.items() if words}
 
 
 def write_png(file: Path, frame: NDArray) -> None:

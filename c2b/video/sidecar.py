@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from c2b import json_file
 from sensors import spec
 from sensors.colour_filter import PATTERNS
 from sensors.refusal import Refusal
@@ -118,8 +118,8 @@ def read(of: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"), parse_float=_finite, parse_constant=_finite)
-    except (ValueError, RecursionError) as error:
+        facts = json_file.read(path)
+    except ValueError as error:
         raise Refusal(f"{path} is damaged ({error}); mend it or remove it") from None
     if not isinstance(facts, dict):
         raise Refusal(f'{path} is damaged: a sidecar is one JSON object such as {{"white": 4095}}; mend it or remove it')
@@ -149,13 +149,6 @@ def _cut_short(recording: Recording, facts: Mapping[str, Any]) -> bool:
     frames, length = facts.get("frames"), facts.get("bytes")
     less = isinstance(length, int) and recording.path.stat().st_size < length
     return size and less and isinstance(frames, int) and len(recording) <= frames
-
-
-def _finite(text: str) -> float:
-    """JSON has no infinity, although Python reads and writes it."""
-    if not math.isfinite(value := float(text)):
-        raise ValueError(f"{text} is not a finite number")
-    return value
 
 
 def _number(key: str, value: Any) -> float:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import tifffile
 
 _ORIENTATION = 274
-_ALPHA = (1, 2)  # of ExtraSamples: associated, unassociated
+_ASSOCIATED, _UNASSOCIATED = 1, 2  # of ExtraSamples
+_ALPHA = (_ASSOCIATED, _UNASSOCIATED)
 
 
 class Frames(NamedTuple):
@@ -111,7 +112,8 @@ def channels_of(page: Any, samples: int, where: object) -> tuple[int, dict[str, 
     """
     alpha = alpha_samples(page)
     others = samples - alpha
-    dropped = {"alpha": "dropped"} if alpha else {}
+    multiplied = any(int(sample) == _ASSOCIATED for sample in page.extrasamples)
+    dropped = {"alpha": "dropped" + "; the samples stay multiplied by it, as on black" * multiplied} if alpha else {}
     if page.photometric == 2 and others >= 3:  # red, green, blue
         return 3, dropped | ({"samples": f"{others - 3} beside red, green and blue dropped"} if others > 3 else {})
     if others not in (1, 3):

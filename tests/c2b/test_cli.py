@@ -476,6 +476,16 @@ def test_lossless_formats_convert_into_each_other_bit_for_bit(empty, capsys):
     np.testing.assert_array_equal(np.load("e.npy"), np.load("v.npy"))
 
 
+def test_convert_says_of_an_absent_file_that_it_is_absent(empty, capsys):
+    assert main(["convert", "absent.npy", "x.c2b.ome.tif", "--code", "impulse"]) == 2
+    assert capsys.readouterr().err == "c2b: there is no file or folder absent.npy\n"
+
+
+def test_info_says_why_an_array_is_no_video(empty, capsys):
+    Path("v.npy.json").write_text('{"wite": 200}')
+    assert "refused: v.npy.json: unknown key 'wite'; did you mean white?" in run(capsys, "info", "v.npy")
+
+
 def test_convert_tells_frames_that_no_pixel_sees(empty, capsys, tmp_path):
     code = np.ones((9, 3, 3), np.uint8)
     code[4] = 0

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 from scipy.io import savemat
+from scipy.sparse import csc_matrix
 
 from c2b import codes, masks
 from c2b.captures import CodeMissing, read_capture, write_capture
@@ -499,3 +501,77 @@ def test_a_file_cut_short_is_no_other_file(here):
     with pytest.raises(Refusal, match="cut short"):
         open_recording("v.npy")
     assert set(json.loads(Path("v.npy.json").read_text())) <= set(sidecar.KEYS)
+
+
+def objects(count):
+    cells = np.empty(count, object)
+    cells[:] = [np.ones((H, W))] * count
+    return cells
+
+
+def hdf5(path, **content):
+    with h5py.File(path, "w") as file:
+        for name, value in content.items():
+            file[name] = value
+
+
+NO_NUMBERS = {
+    "complex.mat": (lambda path: savemat(path, {"meas": last(meas() + 1j), "mask": last(mask())}), "meas is complex"),
+    "cell.mat": (lambda path: savemat(path, {"meas": objects(3), "mask": last(mask())}), "meas is a cell array"),
+    "text.mat": (lambda path: savemat(path, {"meas": "none", "mask": last(mask())}), "meas is text"),
+    "structure.mat": (lambda path: savemat(path, {"meas": last(meas()), "mask": {"a": 1}}), "mask is a structure"),
+    "sparse.mat": (lambda path: savemat(path, {"meas": csc_matrix(meas()[0]), "mask": last(mask())}), "meas is sparse"),
+    "empty.mat": (lambda path: savemat(path, {"meas": np.zeros((0, 0)), "mask": last(mask())}), "meas is empty"),
+    "complex.npz": (lambda path: np.savez(path, meas=meas() + 1j, mask=mask()), "meas is complex128 values"),
+    "objects.npz": (lambda path: np.savez(path, meas=objects(3), mask=mask()), "meas is Python objects"),
+    "table.npz": (lambda path: np.savez(path, meas=meas(), mask=np.zeros(3, [("a", "u1")])), "mask is a table of several columns"),
+    "complex.h5": (lambda path: hdf5(path, meas=meas() + 1j, mask=mask()), "meas is complex128 values"),
+    "link.h5": (lambda path: hdf5(path, meas=h5py.SoftLink("/nowhere"), mask=mask()), "meas is a link to another place"),
+    "empty.h5": (lambda path: hdf5(path, meas=h5py.Empty("f4"), mask=mask()), "meas is empty"),
+    "group.h5": (lambda path: hdf5(path, **{"meas/run1": meas(), "mask": mask()}), "meas is a group"),
+}
+
+
+@pytest.mark.parametrize("name", NO_NUMBERS)
+def test_what_is_called_a_measurement_and_holds_no_numbers_is_said(here, capsys, name):
+    write, said = NO_NUMBERS[name]
+    write(name)
+    assert f"{name}: {said}" in refused(capsys, "reconstruct", name, "x.npy")
+
+
+@pytest.mark.parametrize("name", ["x.mat", "x.npz", "x.npz, time last"])
+def test_masks_that_exposures_cycle_may_have_time_last(here, name):
+    masks = np.stack([mask(seed) for seed in range(N)])
+    taken = (masks * film().reshape(N, T, H, W).astype(int)).sum(1)
+    if name == "x.npz":
+        np.savez(name, meas=taken, mask=masks)
+    elif name == "x.mat":
+        savemat(name, {"meas": last(taken), "mask": masks.transpose(2, 3, 1, 0)})
+    else:
+        np.savez("x.npz", meas=taken, mask=masks.transpose(2, 3, 1, 0))
+    capture = read_capture(name.partition(",")[0])
+    assert np.array_equal(capture.sensor.code, masks) and np.array_equal(capture.images[:, 0], taken)
+
+
+def test_a_white_in_the_file_is_one_number(here, capsys):
+    for number, white in enumerate((np.nan, -3.0, [1.0, 2.0])):
+        np.savez(f"{number}.npz", meas=meas(), mask=mask(), white=white)
+        assert "needed: one number above 0; --white goes before it" in refused(capsys, "info", f"{number}.npz")
+        assert read_capture(f"{number}.npz", white=255).white == 255
+    hdf5("x.h5", meas=meas(), mask=mask(), white=250.0)
+    assert read_capture("x.h5").white == 250
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int64, np.uint32, np.float64])
+def test_white_of_true_frames_is_that_of_their_numbers_whatever_the_type(here, dtype):
+    savemat("x.mat", {"meas": last(meas()), "mask": last(mask()), "orig": last(film()).astype(dtype)})
+    assert read_capture("x.mat").white == 255
+
+
+def test_a_sidecar_may_have_the_mark_of_an_editor_and_no_endless_number(here):
+    np.savez("x.npz", meas=meas(), mask=mask())
+    Path("x.npz.json").write_text('{"white": 250}', encoding="utf-8-sig")
+    assert read_capture("x.npz").white == 250
+    Path("x.npz.json").write_text(f'{{"white": {"9" * 400}}}')
+    with pytest.raises(Refusal, match="99999... is not a finite number"):
+        read_capture("x.npz")

@@ -182,7 +182,8 @@ def test_alpha_of_a_stack_is_no_frame_no_colour_and_no_luma(tmp_path, frames, co
     with open_recording(path) as film:
         assert film.shape == right.shape
         np.testing.assert_array_equal(film[:], right)
-        assert film.record["alpha"] == film.source["alpha"] == "dropped"
+        stays = "dropped; the samples stay multiplied by it, as on black" if alpha == "assocalpha" else "dropped"
+        assert film.record["alpha"] == film.source["alpha"] == stays
 
 
 def test_samples_that_are_not_said_to_be_alpha_are_no_frames_either(tmp_path):
@@ -237,3 +238,11 @@ def test_alpha_of_sixteen_bit_images_is_dropped_and_said(tmp_path):
         with open_recording(tmp_path / name) as film:
             np.testing.assert_array_equal(film[0], right)
             assert film.record["alpha"] == "dropped"
+
+
+def test_a_picture_that_is_animated_is_its_first_image_and_that_is_said(tmp_path):
+    moving = [Image.fromarray(np.full((HEIGHT, WIDTH), 50 * k, np.uint8)) for k in range(3)]
+    moving[0].save(tmp_path / "0.png", save_all=True, append_images=moving[1:])
+    with open_recording(tmp_path) as film:
+        assert film.presentation == {"images": "the first of 3 in a file"}
+        assert film.shape == (1, HEIGHT, WIDTH) and not film[:].any()
