@@ -174,6 +174,7 @@ def facts(video: Recording) -> dict[str, Any]:
     """What tells the light of one recording from that of another, without reading it; JSON-able."""
     meaning = {name: getattr(video, name) for name in ("shape", "colour", "white", "black", "response")}
     path = video.path
+    meaning |= {"made_of": [place_and_time(file) for file in video.made_of]} if video.made_of else {}
     return {"file": place_and_time(path) if path.exists() else str(path), "part": part_text(video), "dtype": video.dtype.str, **meaning}
 
 

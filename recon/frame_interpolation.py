@@ -77,20 +77,20 @@ def between(first: NDArray, second: NDArray, ahead: NDArray, back: NDArray, time
     return (1 - time) * _moved(first, -time * motion) + time * _moved(second, (1 - time) * motion)
 
 
-def _gap(first: NDArray, second: NDArray, ahead: NDArray, back: NDArray, steps: int) -> NDArray[np.floating]:
+def _gap(first: NDArray, second: NDArray, ahead: NDArray, back: NDArray, steps: int) -> NDArray:
     """The mean from one frame to the next."""
     if steps == 1:
         return (np.asarray(first, np.float64) + second) / 2
     times = (np.arange(steps) + 0.5) / steps
-    return np.sum([between(first, second, ahead, back, float(time)) for time in times], axis=0, dtype=np.float64) / steps
+    return np.stack([between(first, second, ahead, back, float(time)) for time in times]).sum(0, dtype=np.float64) / steps
 
 
-def _end(frame: NDArray, inwards: NDArray, steps: int) -> NDArray[np.floating]:
+def _end(frame: NDArray, inwards: NDArray, steps: int) -> NDArray:
     """Half of the mean over the half period beyond the first or last frame, whose flow to its neighbour is ``inwards``."""
     if steps == 1:
         return np.asarray(frame, np.float64) / 2
     times = (np.arange(steps // 2) + 0.5) / steps
-    return np.sum([_moved(frame, float(time) * inwards) for time in times], axis=0, dtype=np.float64) / steps
+    return np.stack([_moved(frame, float(time) * inwards) for time in times]).sum(0, dtype=np.float64) / steps
 
 
 def _moved(frame: NDArray, flow: NDArray) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@
 
     rotating_camera.py      one photograph of a far world, the camera turns: global motion
     occluding_objects.py    a drifting camera, objects at several depths that pass before each other
+    panorama.py             a whole sphere, the camera turns about one axis: rotational blur
     scene.py                Scene: settings, frames on demand, masks, optical flow, occlusion
     as_recording.py         a scene in the place of a video file
     layer.py                one flat textured thing, seen through a homography, laid over what is behind it
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SCENES = {
     "occluding-objects": "c2b.scenes.occluding_objects:OccludingObjects",
+    "panorama": "c2b.scenes.panorama:Panorama",
     "rotating-camera": "c2b.scenes.rotating_camera:RotatingCamera",
 }
 

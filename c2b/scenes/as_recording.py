@@ -19,7 +19,7 @@ class SceneRecording(Recording):
 
     def __init__(self, spec: str) -> None:
         self.scene = scenes.make(spec)
-        self.path = Path(spec)
+        self.path, self.made_of = Path(spec), self.scene.files
         self.shape = self.scene.shape
         self.dtype = np.dtype(np.float32)
         self.white = 1.0

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -98,6 +99,11 @@ class Scene(ABC):
     def shape(self) -> tuple[int, ...]:
         """(frames, H, W), or (frames, H, W, 3) in colour."""
         return (self.frames, self.height, self.width) + (3,) * (self.colour == "rgb")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that it is made of."""
+        return ()
 
     def __len__(self) -> int:
         return self.frames

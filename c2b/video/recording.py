@@ -129,6 +129,8 @@ class Recording(ABC):
     broken_off : str
         What is missing of a recording that ends before the file says, such as "it holds 37 of 100 frames"; empty if nothing is.
         `shape` is of the frames that are there.
+    made_of : tuple of Path
+        Files that frames are computed from, which are not its own.
     runs : (int, int) or None
         Where it is made of runs of frames (`c2b.video.runs`): how many frames each has, and from where to where they start. A camera
         must make one exposure of each.
@@ -158,6 +160,7 @@ class Recording(ABC):
     orientation: int = UPRIGHT
     presentation: Mapping[str, str] = MappingProxyType({})
     broken_off: str = ""
+    made_of: tuple[Path, ...] = ()
     runs: tuple[int, int] | None = None
 
     def __init__(self, path: Path) -> None:

@@ -49,7 +49,8 @@ class Runs(Recording):
             "colour",
         ):
             setattr(self, name, getattr(whole, name))
-        self.white_stated, self.bits, self.presentation = whole.white_stated, whole.bits, whole.presentation
+        self.white_stated, self.bits = whole.white_stated, whole.bits
+        self.presentation, self.made_of = whole.presentation, whole.made_of
         self.shape = (len(self._numbers), *whole.shape[1:])
 
     @property

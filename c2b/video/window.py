@@ -46,7 +46,7 @@ class Window(Recording):
         for name in ("path", "dtype", "white", "black", "response", "shutter", "record", "format", "rate", "rate_nominal"):
             setattr(self, name, getattr(whole, name))
         self.white_stated, self.bits = whole.white_stated, whole.bits
-        self.presentation = whole.presentation
+        self.presentation, self.made_of = whole.presentation, whole.made_of
         if whole.rate is not None:
             self.rate = whole.rate / abs(self._frames.step)
         start = (self._rows.start, self._columns.start)
