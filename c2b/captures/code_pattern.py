@@ -211,7 +211,8 @@ def _near_by(images: NDArray, sensor: Sensor) -> Share | None:
     sides = [min(size, MIDDLE) for size in images.shape[2:]]
     if len(images) * images.shape[1] * (sides[0] // BLOCKS[0]) * (sides[1] // BLOCKS[0]) < FEWEST:
         return None
-    middle = (..., *(slice((size - side) // 2, (size + side) // 2) for size, side in zip(images.shape[2:], sides, strict=True)))
+    rows, columns = (slice((size - side) // 2, (size + side) // 2) for size, side in zip(images.shape[2:], sides, strict=True))
+    middle = ..., rows, columns
     counts, steps = _counts(sensor, images), range(-REACH - 1, REACH + 2)
     shares = [_share(images[middle], np.roll(counts, by, (-2, -1))[middle], BLOCKS[0]) for by in product(steps, steps)]
     return max((one for one in shares if one is not None), key=lambda one: one.value, default=None)

@@ -148,7 +148,7 @@ def explained(images: NDArray, frames: NDArray, sensor: Sensor, rivals: Mapping[
     off = float(np.sqrt(residual / energy)) if energy else float(by_code.any())
     if off <= ROUNDING:
         return "", off
-    changes = code_mistakes.IN_TIME | code_mistakes.in_place(measured, sensor)
+    changes = {**code_mistakes.IN_TIME, **code_mistakes.in_place(measured, sensor)}
     mistaken = {f"this code {how}": change(sensor.code) for how, change in changes.items()}
     codes = {name: code for name, code in {**mistaken, **rivals}.items() if code.shape == sensor.code.shape}
     residuals = {name: ((measured - taken(code)) ** 2).sum() for name, code in codes.items()}
