@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: Two lines for each command; street.mp4, bench/ and FILM are the reader's own.
+#: Two lines for each command; street.mp4, blurry.jpg, bench/ and FILM are the reader's own.
 EXAMPLES: dict[str, tuple[str, str]] = {
     "demo": (
         "c2b demo",

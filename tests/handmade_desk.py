@@ -39,6 +39,7 @@ def lay(folder: Path) -> Path:
     for name in ("FILM", "OTHER_FILM"):
         write_video(folder / name / "clip.mkv", wide)
     Image.fromarray(wide[0]).save(folder / "PHOTOGRAPHS" / "picture.png")
+    Image.fromarray(wide[:7].mean(0).astype(np.uint8)).convert("RGB").save(folder / "blurry.jpg")
     write_measurement(folder, wide)
     return folder
 

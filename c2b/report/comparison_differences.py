@@ -23,6 +23,9 @@ from sensors.refusal import Refusal
 #: What is compared, by the columns of rows.
 COLUMNS = {"psnr": "PSNR, dB", "middle_psnr": "middle frame, dB"}
 
+#: The same where videos out of blurred pictures are compared, whose ends are the hardest to find.
+OF_BLUR = {"psnr": "PSNR, dB", "initial_psnr": "first frame, dB", "middle_psnr": "middle frame, dB", "last_psnr": "last frame, dB"}
+
 #: Reference that is the row of the highest PSNR, at each light.
 BEST = "best"
 
@@ -60,7 +63,7 @@ class Against:
         The two, as short as tells them from the others at that light.
     light : float or None
     by : mapping of str to Difference
-        For each of `COLUMNS`.
+        For each of `COLUMNS`, or of `OF_BLUR`.
     """
 
     name: str
@@ -157,8 +160,9 @@ def differences(rows: Sequence[Row], against: str, scene: Mapping[str, str]) -> 
         If there is none of that name, or several.
     """
     lights: dict[float | None, list[Series]] = {}
+    columns = OF_BLUR if all(row.pair_error is not None for row in rows) else COLUMNS
     for series in series_of(rows):
-        if all(isfinite(series.mean(name)) for name in COLUMNS):
+        if all(isfinite(series.mean(name)) for name in columns):
             lights.setdefault(series.light, []).append(series)
     found: list[Against] = []
     for light, group in lights.items():
@@ -167,7 +171,7 @@ def differences(rows: Sequence[Row], against: str, scene: Mapping[str, str]) -> 
         reference = _reference(group, against)
         for series in group:
             if series is not reference and any(video in reference.rows for video in series.rows):
-                by = {name: difference(series, reference, name, scene) for name in COLUMNS}
+                by = {name: difference(series, reference, name, scene) for name in columns}
                 found.append(Against(series.names[form], reference.names[form], light, by))
     return found
 
@@ -177,10 +181,10 @@ def tables(found: Sequence[Against]) -> Iterator[tuple[Sequence[str], Sequence[S
     for light, part in groupby(found, lambda one: one.light):
         some = list(part)
         told = some[0].by["psnr"]
-        lines = [[one.name, *(f"{one.by[name]}{' *' * one.by[name].certain}" for name in COLUMNS)] for one in some]
+        lines = [[one.name, *(f"{told}{' *' * told.certain}" for told in one.by.values())] for one in some]
         title = f"minus {some[0].reference}" + ("" if light is None else f" at {light:g} e-")
         title += f", interval of {told.level:.0%} by a bootstrap over {told.groups} scenes, * without zero"
-        yield ("", *COLUMNS.values()), lines, title
+        yield ("", *(OF_BLUR[name] for name in some[0].by)), lines, title
 
 
 def plain(found: Iterable[Against]) -> list[dict[str, Any]]:

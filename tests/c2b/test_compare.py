@@ -172,6 +172,17 @@ def test_the_order_is_a_convention_of_the_row(here, capsys):
     assert "best order" in told and "re-blurred" in told and "flow px" in told
 
 
+def test_differences_of_blurred_pictures_have_the_ends(here, capsys):
+    np.save("w.npy", np.load("v.npy")[:, ::-1])
+    words = ("v.npy", "w.npy", *BLURRED, "--method", "tikhonov", "--frames", "0:14", "--against", "conventional pseudo-inverse")
+    told = answer(capsys, *words, "--blur")
+    assert [one["column"] for one in told["differences"]] == ["psnr", "initial_psnr", "middle_psnr", "last_psnr"]
+    mean = {row["method"]: row["initial_psnr"] for row in told["mean"]}
+    assert told["differences"][1]["mean"] == pytest.approx(mean["tikhonov"] - mean["pseudo-inverse"])
+    assert [one["column"] for one in answer(capsys, *words)["differences"]] == ["psnr", "middle_psnr"]
+    assert "first frame, dB" in " ".join(run(capsys, *words, "--blur").split())
+
+
 def test_every_window_is_an_exposure(here, capsys):
     np.save("v.npy", np.load("v.npy")[:9])
     (row,) = answer(capsys, "v.npy", *BLURRED, "--windows", "7")["rows"]
