@@ -228,6 +228,8 @@ class Jin2018(BlurToVideo):
                 known |= network.pair(distance, picture, known)
         for distance in learnt:
             known |= network.pair(distance, picture, known)
+        if self.order == "better":  # of all that is known: pairs may not go different ways
+            truth = _in_order_of(known, truth)
         places = sorted(place for place in known if abs(place) in learnt)
         made, true = torch.stack([known[k].float() for k in places], 1), truth[:, [half + k for k in places]]
         loss = self.order_loss(made, true)
@@ -244,7 +246,7 @@ class Jin2018(BlurToVideo):
         if self.order == "global":
             return (made.sum(1) - true.sum(1)).abs().mean()
         if self.order == "better":
-            return order_losses.better_order(made, true, order_losses.root_mean_square)[0].mean()
+            return order_losses.root_mean_square(made, true).mean()
         return order_losses.pairwise(made, true, middle=False)
 
     # ------------------------------------------------------------------------------------------------------------------------
@@ -267,6 +269,19 @@ class Jin2018(BlurToVideo):
 
 def _is_file(name: str) -> bool:
     return "/" in name or bool(Path(name).suffix == ".npy")
+
+
+def _in_order_of(known: Mapping[int, Tensor], truth: Tensor) -> Tensor:
+    """Clips (N, T, 1, H, W) in that of both orders which the frames known by their distance from the middle are closer to."""
+    import torch
+
+    from recon.training.order_losses import better_order, root_mean_square
+
+    places = sorted(known)
+    half = truth.shape[1] // 2
+    made = torch.stack([known[k].detach().float() for k in places], 1)
+    backwards = better_order(made, truth[:, [half + k for k in places]], root_mean_square)[1]
+    return torch.where(backwards[:, None, None, None, None], truth.flip(1), truth)
 
 
 def _turned(truth: Tensor) -> Tensor:
