@@ -176,11 +176,12 @@ def others(path: Path) -> dict[str, str]:
 
 def names(path: Path) -> list[str]:
     """What an archive calls its members, whatever they hold."""
-    if path.suffix.lower() == ".npz":
-        with zipfile.ZipFile(path) as archive:
-            return [member.removesuffix(".npy") for member in archive.namelist()]
-    with h5py(path).File(path) as file:
-        return list(file)
+    with documents.reading(path):
+        if path.suffix.lower() == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                return [member.removesuffix(".npy") for member in archive.namelist()]
+        with h5py(path).File(path) as file:
+            return list(file)
 
 
 def held(shapes: Mapping[str, tuple[int, ...]]) -> int:
