@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from c2b.scenes import SCENES
 from c2b.video.image_folder import ImageFolder
 from c2b.video.recording import Recording, open_recording
 from sensors.refusal import Refusal
@@ -36,7 +37,7 @@ def read_clips(
     Parameters
     ----------
     videos : iterable of path
-        Recordings, folders of recordings, folders of the frames of one recording, folders of such folders.
+        Recordings, folders of recordings, folders of the frames of one recording, folders of such folders; scenes by their names.
     stills : iterable of path
         Images, or folders of images, of any sizes.
     channels : str
@@ -59,12 +60,20 @@ def read_clips(
     paths = films + photographs
     found = []
     for number, path in enumerate(progress(paths, len(paths), "read clips") if progress else paths):
-        opened = open_recording(path, response=linearize, white=white, black=black) if number < len(films) else ImageFolder(path)
+        opened = _opened(path, response=linearize, white=white, black=black) if number < len(films) else ImageFolder(path)
         with opened as recording:
             recording.response = linearize or recording.response
             colour = channels == "rgb" and recording.colour != "mono"
             found.append(_values(recording.window(channels="rgb" if colour else "luma")))
     return found
+
+
+def _opened(path: Path, **levels: Any) -> Recording:
+    if str(path).partition(":")[0] in SCENES and not path.exists():
+        from c2b.source import open_video
+
+        return open_video(str(path), linearize=levels["response"], white=levels["white"], black=levels["black"])
+    return open_recording(path, **levels)
 
 
 def _recordings(path: Path) -> list[Path]:

@@ -48,7 +48,7 @@ def train(
     weights
         NAME.safetensors; use it as --method METHOD:weights=./NAME.safetensors.
     videos
-        Recording, or folder of recordings or of frames. May be given more than once.
+        Recording, folder of recordings or of frames, or scene. May be given more than once.
     stills
         Image, or folder of images, which are set in motion. May be given more than once.
     held

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import recon
+from c2b import scenes
 from c2b.cli import main
 from c2b.plots.training_curve import training_figure
 from c2b.training_clips import read_clips
@@ -61,6 +62,11 @@ def test_folders_become_luma_clips_in_the_order_of_their_names():
     assert np.array_equal(clips[0], film(0, (9, 44, 50)))
     frames = read_clips([Path("film/frames")])
     assert np.array_equal(frames[0], clips[2])
+
+
+def test_a_scene_is_a_clip():
+    (clip,) = read_clips([Path("panorama:frames=3,height=24,width=32,seed=2")])
+    np.testing.assert_allclose(clip, scenes.make("panorama:frames=3,height=24,width=32,seed=2")[:], atol=1e-3)
 
 
 def test_linearised_clips_are_light():
