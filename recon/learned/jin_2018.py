@@ -171,6 +171,20 @@ class Jin2018(BlurToVideo):
             return picture
         return torch.cat([picture, tensor([self._middle_of(plane)])[:, None]], 1)
 
+    def refusal(self, sensor: Sensor) -> str:
+        """The method of the middle frame must serve the sensor too."""
+        return super().refusal(sensor) or next((reason for part in self.parts(sensor) if (reason := part.refusal(sensor))), "")
+
+    def parts(self, sensor: Sensor) -> tuple[Any, ...]:
+        """The method of the middle frame."""
+        import recon
+
+        return () if self.middle == OWN or _is_file(self.middle) else (recon.make(self.middle),)
+
+    def learnt(self, sensor: Sensor) -> tuple[Any, ...]:
+        """The weights, and the file of the middle frame."""
+        return (*super().learnt(sensor), *([Path(self.middle)] if _is_file(self.middle) else []))
+
     # Training ----------------------------------------------------------------------------------------------------------------
 
     def source(self, batches: Batches, network: Any) -> Source:
@@ -253,10 +267,8 @@ class Jin2018(BlurToVideo):
 
     def _middle_of(self, plane: Capture) -> np.ndarray:
         """The middle frame (H, W) of one exposure of one plane, from another method or a file."""
-        import recon
-
-        if not _is_file(self.middle):
-            frames = recon.make(self.middle).reconstruct(plane)[0]
+        for method in self.parts(plane.sensor):
+            frames = method.reconstruct(plane)[0]
             return frames[len(frames) // 2]
         try:
             frame = np.load(self.middle, allow_pickle=False)

@@ -139,6 +139,9 @@ def test_the_middle_frame_may_come_from_another_method_or_a_file(tmp_path):
     assert np.allclose(file[3], truth[3], atol=1e-6)
     assert np.allclose(other[3], recon.make("tikhonov").reconstruct(capture)[0][3], atol=1e-6)
     assert np.abs(own[3] - file[3]).max() > 1e-3
+    assert tmp_path / "middle.npy" in Jin2018(middle=str(tmp_path / "middle.npy"), **words).learnt(camera())
+    assert not Jin2018(middle="tikhonov", **words).refusal(camera())
+    assert "weights of pair" in Jin2018(middle="pair", **words).refusal(camera())
     np.save(tmp_path / "middle.npy", truth[3, :8])
     with pytest.raises(Refusal, match="holds"):
         Jin2018(middle=str(tmp_path / "middle.npy"), **words).reconstruct(capture)
