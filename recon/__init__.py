@@ -51,6 +51,8 @@ METHODS = {
     "blurred": "recon.learned.coded_blurred_pair:SingleBlurred",
     "jin": "recon.learned.jin_2018:Jin2018",
     "zhang": "recon.learned.zhang_2020:Zhang2020",
+    "purohit": "recon.learned.purohit_2019:Purohit",
+    "argaw": "recon.learned.argaw_2020:Argaw",
     "motion": "recon.learned.motion:Motion",
 }
 

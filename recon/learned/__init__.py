@@ -12,5 +12,7 @@ coded_blurred_pair.py   the published network for a coded and a blurred image, a
 blur_to_video.py        what networks for one blurred picture have in common
 jin_2018.py             the published networks of Jin and others for one blurred picture
 zhang_2020.py           that of Zhang and others
+purohit_2019.py         those of Purohit and others
+argaw_2020.py           that of Argaw and others
 motion.py               ours for one blurred picture
 """

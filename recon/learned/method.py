@@ -131,6 +131,19 @@ class Learned(Reconstructor):
         """Where the training loop takes its batches from."""
         return batches
 
+    def take_over(self, network: Any, known: Any) -> None:
+        """Begin with the weights of a network of the same form.
+
+        Raises
+        ------
+        Refusal
+            If it is of another form.
+        """
+        theirs, ours = ({name: one.shape for name, one in net.state_dict().items()} for net in (known, network))
+        if theirs != ours:
+            raise Refusal(f"cannot go on from {self.weights}: it holds a network of {known.settings}, not {network.settings}")
+        network.load_state_dict(known.state_dict())
+
     def unfit(self, trained: Trained, sensor: Sensor) -> str:
         """Why the network does not know captures of that sensor; empty if it does."""
         family = trained.network.any_code and len(sensor.code) == len(trained.code)
@@ -269,7 +282,7 @@ class Learned(Reconstructor):
         parameters = inspect.signature(type(self)).parameters
         for name, theirs in {**trained.network.settings, "start": trained.start}.items():
             asked = getattr(self, name, theirs)
-            if name in parameters and asked not in (theirs, parameters[name].default):
+            if name in parameters and _plain(asked) not in (_plain(theirs), _plain(parameters[name].default)):
                 raise Refusal(f"{name}={asked}, but these weights of {self.name} are of {name}={theirs}; {self.train_others}")
         return trained
 
@@ -322,11 +335,7 @@ class Learned(Reconstructor):
 
         network = self.build(sensor)
         if self.weights:
-            known = _read(self, weight_file.locate(self.weights)).network
-            theirs, ours = ({name: one.shape for name, one in net.state_dict().items()} for net in (known, network))
-            if theirs != ours:
-                raise Refusal(f"cannot go on from {self.weights}: it holds a network of {known.settings}, not {network.settings}")
-            network.load_state_dict(known.state_dict())
+            self.take_over(network, _read(self, weight_file.locate(self.weights)).network)
         else:
             initialise(network, self.training.initial or self.initial(network), sensor)
         return network.to(device(), memory_format=torch.channels_last)
@@ -342,6 +351,11 @@ class Learned(Reconstructor):
 
     def _needs_torch(self) -> str:
         return "" if importlib.util.find_spec("torch") else f"{self.name} needs torch; install it with: pip install torch"
+
+
+def _plain(setting: Any) -> Any:
+    """As JSON has it."""
+    return list(setting) if isinstance(setting, tuple) else setting
 
 
 @lru_cache(maxsize=8)

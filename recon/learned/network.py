@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -33,6 +34,8 @@ class Network(Protocol):
         How many pixels in each direction an output pixel depends on, so that larger frames are run in bands; 0: whole frames only.
     any_code : bool
         Weights serve any code of as many frames: the network is told the code, or needs none.
+    paces : mapping
+        Learning rate of parts of the network, by the name of the attribute, to that of the others.
     output_layer : Conv2d or None
         The layer whose output channels are the frames on the tile grid, ordered (frame, row, column), where there is one.
     """
@@ -41,6 +44,7 @@ class Network(Protocol):
     multiple: tuple[int, int] = (1, 1)
     reach: int = 0
     any_code: bool = False
+    paces: Mapping[str, float] = MappingProxyType({})
 
     @property
     def output_layer(self) -> nn.Conv2d | None:

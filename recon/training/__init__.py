@@ -9,6 +9,7 @@ turns.py                on-policy: captures on their way through the turns of an
 initialisation.py       initial weights
 losses.py               training losses
 order_losses.py         those of a video whose order in time cannot be observed
+multi_scale_losses.py   those at several scales, and of the motion by which a video is made
 perceptual.py           features of pictures by which losses compare them
 flow_teacher.py         the optical flow of a sharp clip, to learn from
 validation.py           how good a network is, frame by frame, and which of its outputs never change

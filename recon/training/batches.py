@@ -84,7 +84,7 @@ class Batches:
         self._clips = cache(self._clips_of)
         self._kept = cache(lambda clips: KeptClips(clips, settings.kept, settings.seed))
         self._clips(self.sensor.frames, self.size(settings.largest_crop))
-        self._again: dict[int, Batch] = {}
+        self._again: dict[tuple[int, int], Batch] = {}
 
     def batch(self, step: int) -> list[Batch]:
         """What is learnt from in a step: one batch."""
@@ -97,9 +97,9 @@ class Batches:
         """
         if not (distinct := self.settings.distinct):
             return self._drawn(number, crop, count, place)
-        if (number := number % distinct) not in self._again:
-            self._again[number] = self._drawn(number, crop, count, place)
-        return self._again[number]
+        if (key := (number % distinct, count)) not in self._again:  # the validation may ask for fewer clips
+            self._again[key] = self._drawn(key[0], crop, count, place)
+        return self._again[key]
 
     def size(self, crop: int) -> tuple[int, int]:
         """Rows and columns of clips of a crop: whole cells."""

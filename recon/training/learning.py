@@ -143,8 +143,8 @@ class _Run:
         self, network: nn.Module, source: Source, settings: TrainingSettings, key: Mapping[str, Any], path: Path | None
     ) -> None:
         self.network, self.source, self.settings, self.key, self.path = network, source, settings, key, path
-        self.average = deepcopy(network).requires_grad_(False)
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=settings.rate, betas=settings.betas)
+        self.average = deepcopy(network).requires_grad_(False).eval()
+        self.optimiser = torch.optim.Adam(_by_pace(network), lr=settings.rate, betas=settings.betas)
         self.parameters = list(network.parameters())
         self.schedule, self.step, self.spent = Schedule.of(settings), 0, Spent()
         self.plateau: State | None = None
@@ -168,7 +168,7 @@ class _Run:
         if step == self.schedule.decays_from:
             self.plateau = self._state()
         for group in self.optimiser.param_groups:
-            group["lr"] = self.schedule.rate(step)
+            group["lr"] = self.schedule.rate(step) * group["pace"]
         values, gradients = zip(*_side_by_side(self._gradient, parts), strict=True)
         value = sum(values) / len(parts)
         for parameter, *each in zip(self.parameters, *gradients, strict=True):
@@ -277,6 +277,15 @@ def dead_channels(network: nn.Module) -> dict[str, int]:
     return {"dead": sum(found.values()), **found}
 
 
+def _by_pace(network: nn.Module) -> list[dict[str, Any]]:
+    """Parameters by their learning rate, to that of the others."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    paces: Mapping[str, float] = getattr(network, "paces", {})
+    for name, parameter in network.named_parameters():
+        groups.setdefault(paces.get(name.partition(".")[0], 1.0), []).append(parameter)
+    return [{"params": parameters, "pace": pace} for pace, parameters in groups.items()]
+
+
 def _summary(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {row[key]:.5g}" for key in ("loss", "psnr", "training_psnr", "middle", "worst", "dead") if key in row)
 
@@ -320,3 +329,5 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 @torch.no_grad()
 def _approach(average: nn.Module, network: nn.Module, decay: float) -> None:
     torch._foreach_lerp_(list(average.parameters()), [p.detach() for p in network.parameters()], 1 - decay)
+    for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
+        mine.copy_(theirs)  # statistics of batches are means already
