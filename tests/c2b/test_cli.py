@@ -125,7 +125,7 @@ def refused(capsys, *words: str) -> str:
 # The words themselves.
 
 WORDS = {
-    "nonsense": "known: demo, simulate, reconstruct",
+    "nonsense": "known: demo, simulate, blur, reconstruct",
     "simulat": "did you mean simulate?",
     "--jsn": "unknown command",
     "simulate": "needs VIDEO",
@@ -196,7 +196,7 @@ NAMES = {
 
 FILES = {
     "simulate missing.mkv x.c2b.ome.tif": "there is no file or folder missing.mkv",
-    "simulate occluding x.c2b.ome.tif": "did you mean occluding-objects? known: occluding-objects, rotating-camera",
+    "simulate occluding x.c2b.ome.tif": "did you mean occluding-objects? known: occluding-objects, panorama, rotating-camera",
     "simulate rotating-camera:frame=9 x.c2b.ome.tif": "did you mean frames?",
     "simulate rotating-camera x.c2b.ome.tif --linearize srgb": "is a scene: linear light",
     "simulate short.npy x.c2b.ome.tif": "the video has 5 frames; one exposure of this sensor needs 9",
