@@ -30,7 +30,7 @@ class Argaw(BlurToVideo):
     growth : int
         Channels that each convolution of a dense block adds.
     scales : int
-        Of the encoder; 5 in the published network.
+        Levels of the encoder; 5 in the published network.
     fold : int
         Side of the tiles by which the picture is folded; 1 is the published network.
     light : bool
@@ -160,7 +160,7 @@ class Argaw(BlurToVideo):
             return self.places_loss(network, pictures(batch.given), batch.truth, [one for k in pairs for one in (k, last - k)])
 
     def picture_loss(self, network: Any, picture: Tensor, truth: Tensor) -> Tensor:
-        """Of all frames."""
+        """Training loss of all frames."""
         return self.places_loss(network, picture, truth, [])
 
     def places_loss(self, network: Any, picture: Tensor, truth: Tensor, places: list[int]) -> Tensor:

@@ -63,7 +63,7 @@ class Argaw2020(nn.Module, Network):
     base, growth : int
         Channels of the finest features; those added by each convolution of a dense block.
     scales : int
-        Of the encoder, each half as fine and twice as wide.
+        Levels of the encoder, each half as fine and twice as wide.
     fold : int
         Side of the tiles by which the picture is folded; 1 is the published network.
     light : bool
@@ -97,6 +97,7 @@ class Argaw2020(nn.Module, Network):
         refinement: int = REFINEMENT,
         localisation: int = LOCALISATION,
     ) -> None:
+        settings = dict(locals())
         super().__init__()
         if frames < 3 or frames % 2 == 0:
             raise Refusal(f"frames={frames}; the network has a middle frame and as many on both sides: 3, 5, 7, ...")
@@ -104,19 +105,7 @@ class Argaw2020(nn.Module, Network):
             raise Refusal(
                 "the lighter variant without any transformation makes all frames but the middle one equal; leave one on"
             )
-        self.settings = {
-            **{
-                "frames": frames,
-                "planes": planes,
-                "base": base,
-                "growth": growth,
-                "scales": scales,
-                "fold": fold,
-                "light": light,
-            },
-            **{"affine": affine, "local": local, "pictures": pictures, "residual": residual, "refinement": refinement},
-            "localisation": localisation,
-        }
+        self.settings = {name: settings[name] for name in settings if name not in ("self", "__class__")}
         self.frames, self.fold, self.light, self.residual = frames, fold, light, residual
         self.multiple = (fold * 2**scales,) * 2
         channels, cell = [base * 2**level for level in range(scales)], planes * fold**2
@@ -130,8 +119,6 @@ class Argaw2020(nn.Module, Network):
             DenseDecoder(cell, channels, growth, multiple=maps, shown=shown, refinement=refinement, residual=residual)
             for _ in range(1 if light else frames - 1)
         )
-        for level in self.encoder:
-            begin_as_he(level)
 
     def forward(self, blurred: Tensor, places: Sequence[int] = ()) -> Transformed:
         """The video of a blurred picture.
@@ -246,4 +233,6 @@ def _size(field: Tensor) -> tuple[int, int]:
 
 def _level(seen: int, out: int) -> nn.Sequential:
     down, again = nn.Conv2d(seen, out, 3, 2, 1), nn.Conv2d(out, out, 3, padding=1)
-    return nn.Sequential(down, nn.LeakyReLU(SLOPE), again, nn.LeakyReLU(SLOPE))
+    level = nn.Sequential(down, nn.LeakyReLU(SLOPE), again, nn.LeakyReLU(SLOPE))
+    begin_as_he(level)
+    return level

@@ -30,7 +30,7 @@ class DenseDecoder(nn.Module):
     planes : int
         C of the pictures.
     channels : sequence of int
-        Of each scale of the encoder, fine to coarse; features have ``multiple`` times as many.
+        Those of each scale of the encoder, fine to coarse; features have ``multiple`` times as many.
     growth : int
         Channels that each convolution of a dense block adds.
     multiple : int

@@ -94,7 +94,7 @@ class Purohit2019(nn.Module, Network):
     own_deblurring : bool
         The network has a DM; otherwise `forward` is given s.
     dense, growth, blocks
-        Of the DM, see `ResidualDenseUNet`.
+        Settings of the DM, see `ResidualDenseUNet`.
 
     Raises
     ------
@@ -118,26 +118,11 @@ class Purohit2019(nn.Module, Network):
         growth: int = 40,
         blocks: Sequence[int] = (2, 3, 3, 4),
     ) -> None:
+        settings = dict(locals())
         super().__init__()
-        if stage not in STAGES or encoder not in BLURRED_ENCODERS:
-            known = f"stages {', '.join(STAGES)}; encoders {', '.join(BLURRED_ENCODERS)}"
-            raise Refusal(f"unknown stage={stage!r} or encoder={encoder!r}; known: {known}")
-        if round(CHANNELS[0] * width) < 1 or fold < 1 or frames < 1:
-            raise Refusal(
-                f"width={width}, fold={fold} and frames={frames} leave no channel or no frame; needed: above 0, 1 or more"
-            )
-        self.settings = {
-            **{
-                "frames": frames,
-                "planes": planes,
-                "width": width,
-                "fold": fold,
-                "stage": stage,
-                "encoder": encoder,
-                "flow": flow,
-            },
-            **{"recurrent": recurrent, "sharp_input": sharp_input, "own_deblurring": own_deblurring, "dense": dense},
-            **{"growth": growth, "blocks": list(blocks)},
+        _refuse(frames, width, fold, stage, encoder)
+        self.settings = {name: settings[name] for name in settings if name not in ("self", "__class__")} | {
+            "blocks": list(blocks)
         }
         self.frames, self.fold, self.flow, self.sharp_input = frames, fold, flow, sharp_input
         channels, cell = [round(c * width) for c in CHANNELS], planes * fold**2
@@ -387,6 +372,16 @@ def begin_bilinear(layer: nn.ConvTranspose2d, gain: float = 1.0) -> None:
     for channel in range(layer.in_channels):
         layer.weight[channel, channel] = gain * line[:, None] * line
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+
+def _refuse(frames: int, width: float, fold: int, stage: str, encoder: str) -> None:
+    """A Refusal if a word is unknown, or no channel or frame would be left."""
+    if stage not in STAGES or encoder not in BLURRED_ENCODERS:
+        known = f"stages {', '.join(STAGES)}; encoders {', '.join(BLURRED_ENCODERS)}"
+        raise Refusal(f"unknown stage={stage!r} or encoder={encoder!r}; known: {known}")
+    if round(CHANNELS[0] * width) < 1 or fold < 1 or frames < 1:
+        numbers = f"width={width}, fold={fold} and frames={frames}"
+        raise Refusal(f"{numbers} leave no channel or no frame; needed: above 0, 1 or more")
 
 
 def _convolution(seen: int, out: int, stride: int = 1) -> nn.Conv2d:

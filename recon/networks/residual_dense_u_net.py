@@ -38,7 +38,7 @@ class ResidualDenseUNet(nn.Module):
     planes : int
         C, each in [0, 1].
     channels : sequence of int
-        Of each level, fine to coarse.
+        Those of each level, fine to coarse.
     growth : int
         Channels that each convolution of a dense block adds.
     blocks : sequence of int

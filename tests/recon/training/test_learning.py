@@ -62,7 +62,14 @@ def test_parts_learn_at_their_pace():
 def test_a_run_at_several_paces_resumes_with_the_same_bits(tmp_path):
     def run(steps, network, path):
         torch.manual_seed(0)
-        return learn(network, Slopes(), lambda network: Found({}, []), settings(steps=steps), key={"recipe": settings().key()}, checkpoint=path)
+        return learn(
+            network,
+            Slopes(),
+            lambda network: Found({}, []),
+            settings(steps=steps),
+            key={"recipe": settings().key()},
+            checkpoint=path,
+        )
 
     torch.manual_seed(1)
     first = TwoParts()
