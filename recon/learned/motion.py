@@ -20,17 +20,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from recon.networks.displacement_field import Moved
+    from recon.training.batches import Batch, Batches
+    from recon.training.learning import Source
 
 
-#: A displacement that is wrong by more pixels pulls no more.
-FARTHEST = 20.0
+#: A displacement that is wrong by more pixels pulls no more. Where the field is learnt first its terms weigh so much more.
+FARTHEST, FIELD_FIRST = 20.0, 10.0
 
 
 class Motion(BlurToVideo):
     """A video out of one blurred picture by where each pixel moved (`recon.networks.displacement_field`).
 
-    Any number of frames. Which way time went is not observable; clips are learnt in the order in which most moves down or right, and
-    videos come out in it.
+    Any number of frames. Which way time went is not observable: the network may take either, but one for all of a picture.
 
     Parameters
     ----------
@@ -38,10 +39,11 @@ class Motion(BlurToVideo):
         Channels of the four levels of the network that finds the field.
     sharpening : int
         Channels of the network that sharpens; 0 moves the blurred picture as it is.
-    image : float
-        Weight of the error of the frames in the loss; with 0 only the displacement is learnt, by the teacher, in less time.
+    field_steps : int
+        First steps of a network without weights, in which only the displacement is learnt, by the teacher: they take a third of the
+        time of others.
     middle : float
-        Weight of the error of the middle frame beside them.
+        Weight of the error of the middle frame beside that of all frames.
     teacher : float
         Weight of the distance, in pixels, of the displacement from the optical flow of the sharp clip.
     calibration : float
@@ -50,7 +52,9 @@ class Motion(BlurToVideo):
 
     name: ClassVar[str] = "motion"
     also: ClassVar[tuple[str, ...]] = ("confidence", "displacement")
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"quick": {"channels": (24, 48, 72, 96), "sharpening": 12, "steps": 2_000}}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "quick": {"channels": (24, 48, 72, 96), "sharpening": 12, "steps": 2_000, "field_steps": 800}
+    }
 
     def __init__(
         self,
@@ -58,7 +62,7 @@ class Motion(BlurToVideo):
         precision: str = "auto",
         channels: tuple[int, ...] = (48, 72, 96, 120),
         sharpening: int = 20,
-        image: float = 1.0,
+        field_steps: int = 6000,
         middle: float = 0.5,
         teacher: float = 0.01,
         calibration: float = 0.001,
@@ -67,12 +71,12 @@ class Motion(BlurToVideo):
         super().__init__(weights, precision, training)
         if len(channels) != 4 or min(channels) < 1 or sharpening < 0:
             raise Refusal(f"channels={list(channels)}, sharpening={sharpening}; needed: four numbers above 0, and one not below")
-        for name, weight in (("image", image), ("middle", middle), ("teacher", teacher), ("calibration", calibration)):
+        for name, weight in (("field_steps", field_steps), ("middle", middle), ("teacher", teacher), ("calibration", calibration)):
             if not weight >= 0:
                 raise Refusal(f"{name}={weight}; needed: 0 or more")
         self.channels = tuple(channels)
         self.sharpening = sharpening
-        self.image = image
+        self.field_steps = field_steps
         self.middle = middle
         self.teacher = teacher
         self.calibration = calibration
@@ -100,30 +104,40 @@ class Motion(BlurToVideo):
         v, a = (field.expand(len(planes), -1, -1, -1) for field in (displacement, change))
         return moved(middle, v, a, frames)
 
+    def terms(self) -> dict[str, Any]:
+        """What the loss depends on."""
+        return {name: getattr(self, name) for name in ("field_steps", "middle", "teacher", "calibration")}
+
+    def source(self, batches: Batches, network: Any) -> Source:
+        """Batches that know their step, if the field comes first."""
+        from recon.training.numbered_batches import NumberedBatches
+
+        return NumberedBatches(batches, self.loss_at) if self.field_steps and not self.weights else batches
+
+    def loss_at(self, network: Any, batch: Batch, step: int) -> Tensor:
+        """Training loss of a batch at a step."""
+        if step >= self.field_steps:
+            return self.loss(network, batch)
+        with self.autocast():
+            displacement, _, error = network.fields(pictures(batch.given))
+            return FIELD_FIRST * self.field_loss(displacement, error, batch.truth)
+
     def picture_loss(self, network: Any, picture: Tensor, truth: Tensor) -> Tensor:
-        """Root mean square error of the better order and of the middle frame; and the flow of the sharp clip as a teacher.
-
-        Clips are turned such that most moves down or right.
-        """
-        import torch
-
-        from recon.training.flow_teacher import half_flow
+        """Root mean square error of the better order and of the middle frame; and the flow of the sharp clip as a teacher."""
         from recon.training.order_losses import better_order, root_mean_square
 
-        flow, backwards = half_flow(truth)
-        if self.image:
-            truth = torch.where(backwards[:, None, None, None], truth.flip(1), truth)
-            made = network(picture, truth.shape[1])
-            errors, _ = better_order(made.frames, truth, root_mean_square)
-            half = truth.shape[1] // 2
-            seen = errors.mean() + self.middle * root_mean_square(made.middle, truth[:, half : half + 1]).mean()
-            displacement, error = made.displacement, made.error
-        else:
-            seen = truth.new_zeros(())
-            displacement, _, error = network.fields(picture)
-        distance = _nearer(displacement, flow)
+        made, half = network(picture, truth.shape[1]), truth.shape[1] // 2
+        seen = better_order(made.frames, truth, root_mean_square)[0].mean()
+        seen = seen + self.middle * root_mean_square(made.middle, truth[:, half : half + 1]).mean()
+        return seen + self.field_loss(made.displacement, made.error, truth)
+
+    def field_loss(self, displacement: Tensor, error: Tensor, truth: Tensor) -> Tensor:
+        """How far the displacement is from the flow of the sharp clip, and how likely that is under the error that is told."""
+        from recon.training.flow_teacher import half_flow
+
+        distance = _nearer(displacement, half_flow(truth)[0])
         likelihood = (distance.detach() / error + error.log()).mean()
-        return self.image * seen + self.teacher * distance.clamp(max=FARTHEST).mean() + self.calibration * likelihood
+        return self.teacher * distance.clamp(max=FARTHEST).mean() + self.calibration * likelihood
 
     def confidence(self, capture: Capture) -> NDArray[np.float32]:
         """Probability that the displacement at the end of the exposure is right to a pixel, (N, H, W), as the network tells it.

@@ -160,6 +160,20 @@ def test_it_begins_as_the_picture_nearly_repeated_and_learns_in_every_layer():
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in network.parameters())
 
 
+def test_the_field_alone_is_learnt_first_and_not_by_networks_that_have_weights(tmp_path):
+    clips = [(255 * panning(9, (0, speed), (48, 64), seed)).astype(np.uint8) for seed, speed in enumerate((2.0, -2.5))]
+    words = "channels=[4,4,6,8],sharpening=4,crop=32,batch=2,every=2,kept=4"
+
+    def sharpened(spec):
+        return recon.make(spec).fit(clips, camera()).trained_.network.sharpen.head.weight.abs().max()
+
+    assert sharpened(f"motion:{words},steps=4,field_steps=4") == 0
+    assert sharpened(f"motion:{words},steps=6,field_steps=4,average=0") > 0
+    method = recon.make(f"motion:{words},steps=2,field_steps=2").fit(clips, camera())
+    method.save(tmp_path / "w.safetensors")
+    assert sharpened(f"motion:{words},steps=2,field_steps=4,average=0,weights={tmp_path / 'w.safetensors'}") > 0
+
+
 def test_the_loss_does_not_know_the_order_of_the_clip():
     clip = torch.from_numpy(panning(size=(32, 64)))[None]
     torch.manual_seed(1)
@@ -226,9 +240,9 @@ def test_it_tells_how_far_pixels_moved_and_how_sure_that_is():
 
 
 def test_wrong_settings_are_refused():
-    for wrong in ("motion:channels=[4,4,4]", "motion:channels=[4,4,4,0]", "motion:sharpening=-1", "motion:teacher=-1"):
+    for wrong in ("channels=[4,4,4]", "channels=[4,4,4,0]", "sharpening=-1", "teacher=-1", "field_steps=-1"):
         with pytest.raises(Refusal, match="needed"):
-            recon.make(wrong)
+            recon.make(f"motion:{wrong}")
 
 
 def test_training_is_validated_in_the_better_order_and_goes_on(tmp_path):
