@@ -58,14 +58,15 @@ class Argaw(BlurToVideo):
     penalty : float
         Weight of the similarity of a frame to the one that mirrors it.
     drawn : int
-        How many pairs of frames that mirror each other a step learns from, in turn; 0 for all.
+        How many pairs of frames that mirror each other a step learns from, in turn; 0 for all. Each pair by itself may run either
+        way, so that the order has to be that of the clip.
     """
 
     name: ClassVar[str] = "argaw"
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "compact": {
             **{"base": 12, "growth": 12, "scales": 4, "fold": 2, "light": True, "residual": True, "refinement": 24},
-            **{"localisation": 16, "better": True, "turned": True, "drawn": 1, "error": "rms"},
+            **{"localisation": 16, "turned": True, "drawn": 1, "error": "rms"},
         },
         "paper": {
             **{"crop": 256, "batch": 4, "rate": 1e-4, "steps": 400_000, "warm_up": 0, "average": 0.0, "clipping": 1e9},
@@ -103,6 +104,8 @@ class Argaw(BlurToVideo):
         for setting, weight in (("consistency", consistency), ("penalty", penalty), ("drawn", drawn)):
             if not weight >= 0:
                 raise Refusal(f"{setting}={weight}; needed: 0 or more")
+        if better and drawn:
+            raise Refusal(f"better=true compares whole videos, and drawn={drawn} learns from some frames of them; take turned=true")
         self.base, self.growth, self.scales, self.fold, self.light = base, growth, scales, fold, light
         self.affine, self.local, self.pictures, self.residual = affine, local, pictures, residual
         self.refinement, self.localisation = refinement, localisation

@@ -48,7 +48,7 @@ def test_without_weights_it_says_how_to_train():
     [
         {},
         {"light": True, "drawn": 1},
-        {"light": True, "residual": True, "drawn": 1, "better": True, "turned": True, "error": "rms", "fold": 2},
+        {"light": True, "residual": True, "better": True, "turned": True, "error": "rms", "fold": 2},
         {"affine": False},
         {"local": False},
         {"pictures": False},
@@ -127,6 +127,8 @@ def test_planes_of_a_colour_picture_change_alike():
 def test_what_cannot_be_is_refused():
     with pytest.raises(Refusal, match="base=0"):
         learner(base=0)
+    with pytest.raises(Refusal, match="better=true compares whole videos"):
+        learner(better=True, drawn=1)  # each pair would choose its own order
     with pytest.raises(Refusal, match="penalty=-1"):
         learner(penalty=-1.0)
 
