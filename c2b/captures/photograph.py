@@ -27,6 +27,9 @@ from sensors.refusal import Refusal
 #: Frames of a video out of a photograph that nobody states; as many as the published systems make.
 FRAMES = 7
 
+#: The method for a photograph if none is named.
+METHOD = "motion"
+
 #: Suffixes of files that hold one picture.
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 

@@ -16,7 +16,7 @@ def reconstruct(
     video: str,
     /,
     *,
-    method: str = "tile",
+    method: str | None = None,
     consistent: bool = False,
     exposures: str = "",
     frames: Whole | None = None,
@@ -37,7 +37,7 @@ def reconstruct(
     video
         .mkv .mp4 .tif .npy, or a folder for PNG. Integer formats are encoded as the source was; .tif and .npy keep linear light.
     method
-        pseudo-inverse, tile:ridge=0.01 ... (c2b list methods)
+        pseudo-inverse, tile:ridge=0.01 ... (c2b list methods). Default: tile; motion for a photograph.
     consistent
         Follow it by the noise-weighted data step.
     exposures
@@ -57,6 +57,7 @@ def reconstruct(
     """
     import recon
     from c2b import further_maps
+    from c2b.captures import photograph
     from c2b.captures.remarks import remarks, unseen
     from c2b.output_path import refuse_input
     from c2b.streaming import Reconstruction
@@ -70,6 +71,7 @@ def reconstruct(
         raise Refusal(f"the video of {capture} is encoded as it is, {taken.record['encoding']}; leave --response out")
     if calibrate_mask:
         taken = _calibrated(taken)
+    method = method or (photograph.METHOD if "encoding" in taken.record else "tile")
     label = method + " --consistent" * consistent
     solver = recon.make(method, consistent=consistent)
     further = further_maps.parse(also or [], solver, label, video)
