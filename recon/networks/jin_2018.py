@@ -38,7 +38,7 @@ SIDE_GROUP, FIRST_PLAIN, OTHER_PLAIN = ((1, 2), (4, 8), (8, 4), (2, 1)), 4, 2
 MIDDLE_SHARE, SIDE_SHARE = 64 / 144, 32 / 128
 
 #: The last layers begin so much smaller than orthogonal: from zero the difference of a pair would have no gradient.
-LAST_LAYER = 0.02
+LAST_LAYER = 0.005
 
 
 class Frames(NamedTuple):
