@@ -232,7 +232,7 @@ def _hdf5(path: Path) -> NDArray:
     from c2b.captures import hdf5
 
     with hdf5.h5py(path).File(path) as file:
-        return hdf5.numbers(file, _named([name for name in file if name != "document"], path), path)
+        return hdf5.numbers(file, _named([name for name in hdf5.names(file) if name != "document"], path), path)
 
 
 def _text(path: Path) -> NDArray:

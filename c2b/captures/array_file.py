@@ -108,7 +108,7 @@ def _load_npz(path: Path, names: tuple[str, ...]) -> Arrays:
 
 def _contents_hdf5(path: Path) -> Shapes:
     with h5py(path).File(path) as file:
-        return {name: file[name].shape for name in file if not hdf5.other_than_numbers(file, name, path)}
+        return {name: file[name].shape for name in hdf5.names(file) if not hdf5.other_than_numbers(file, name, path)}
 
 
 def _load_hdf5(path: Path, names: tuple[str, ...]) -> Arrays:
@@ -170,7 +170,7 @@ def others(path: Path) -> dict[str, str]:
             return {name: _in_words(dtype) for name, (_, dtype) in kinds.items() if dtype.kind not in "buif"}
         if suffix in (".h5", ".hdf5"):
             with h5py(path).File(path) as file:
-                return {name: what for name in file if (what := hdf5.other_than_numbers(file, name, path))}
+                return {name: what for name in hdf5.names(file) if (what := hdf5.other_than_numbers(file, name, path))}
     return {}
 
 
@@ -181,7 +181,7 @@ def names(path: Path) -> list[str]:
             with zipfile.ZipFile(path) as archive:
                 return [member.removesuffix(".npy") for member in archive.namelist()]
         with h5py(path).File(path) as file:
-            return list(file)
+            return hdf5.names(file)
 
 
 def held(shapes: Mapping[str, tuple[int, ...]]) -> int:

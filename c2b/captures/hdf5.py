@@ -69,7 +69,7 @@ class Hdf5(CaptureFormat):
         with documents.reading(path), hdf5.File(path) as file:
             if DOCUMENT not in file:
                 raise Refusal(
-                    f"{path} holds {', '.join(file) or 'nothing'}, "
+                    f"{path} holds {', '.join(names(file)) or 'nothing'}, "
                     f"but no {DOCUMENT}: no capture of c2b; a measurement is called meas there, its mask mask"
                 )
             document = documents.parsed(_text(file, DOCUMENT, path), path)
@@ -84,6 +84,11 @@ def h5py(path: Path) -> Any:
     except ImportError:
         raise Refusal(f"{path} is HDF5 and needs h5py; install c2b[hdf5]") from None
     return module
+
+
+def names(file: Any) -> list[str]:
+    """What is in a file by name; names that are no text are left out, since none of ours is."""
+    return [name for name in file if isinstance(name, str)]
 
 
 def numbers(file: Any, name: str, path: Path) -> NDArray:
@@ -116,6 +121,8 @@ def _dataset(file: Any, name: str, path: Path) -> Any:
         raise Refusal(f"{path}: {name} is missing, or is not an array of numbers inside this file")
     if found.shape is None or 0 in found.shape:
         raise Refusal(f"{path}: {name} is empty")
+    if found.chunks and len(found.chunks) != len(found.shape):  # libhdf5 asks for gigabytes to read it
+        raise Refusal(f"{path}: {name} is damaged: of shape {found.shape}, in blocks of {found.chunks}")
     return found
 
 

@@ -44,7 +44,7 @@ def contents(path: Path) -> dict[str, tuple[int, ...]]:
     with documents.reading(path):
         if is_hdf5(path):
             with h5py(path).File(path) as file:
-                return {name: file[name].shape[::-1] for name in file if not _other(file, name, path)}
+                return {name: file[name].shape[::-1] for name in hdf5.names(file) if not _other(file, name, path)}
         return {name: variable.shape for name, variable in mat_v5.variables(path).items()}
 
 
@@ -53,7 +53,7 @@ def others(path: Path) -> dict[str, str]:
     with documents.reading(path):
         if is_hdf5(path):
             with h5py(path).File(path) as file:
-                return {name: what for name in file if (what := _other(file, name, path))}
+                return {name: what for name in hdf5.names(file) if (what := _other(file, name, path))}
         return mat_v5.others(path)
 
 

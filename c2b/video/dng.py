@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import struct
@@ -73,6 +74,10 @@ class Dng(Recording):
             if isinstance(error, Refusal):
                 raise
             raise Refusal(f"{path} is not a readable DNG, it may be truncated: {str(error).partition(chr(10))[0]}") from None
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise Refusal(f"{path} is not a readable DNG: it points to places that no file has") from None
         if stored.dtype.kind == "f":
             stored = stored.astype(np.float32)
         if stored.ndim not in (2, 3) or stored.shape[2:] not in ((), (3,)) or stored.dtype not in (np.uint8, np.uint16, np.float32):
@@ -118,6 +123,8 @@ def _raw_page(tiff: Any, path: Path) -> Any:
     raw = [page for page in pages if page.photometric in (_CFA, _LINEAR_RAW)]
     if not raw:
         raise Refusal(f"{path} holds no raw image (mosaic or linear)")
+    if any(isinstance(side, tuple) for page in raw for side in (page.imagewidth, page.imagelength)):
+        raise ValueError("an image of several sizes")
     return max(raw, key=lambda page: (not page.subfiletype, page.imagewidth * page.imagelength))
 
 

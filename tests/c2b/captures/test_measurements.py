@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import h5py
@@ -575,3 +576,27 @@ def test_a_sidecar_may_have_the_mark_of_an_editor_and_no_endless_number(here):
     Path("x.npz.json").write_text(f'{{"white": {"9" * 400}}}')
     with pytest.raises(Refusal, match="99999... is not a finite number"):
         read_capture("x.npz")
+
+
+def test_a_dataset_whose_blocks_have_another_rank_is_not_read(here):
+    """Of such a one libhdf5 asks for gigabytes."""
+    with h5py.File("x.h5", "w") as file:
+        file.create_dataset("meas", data=meas().astype(np.float32), chunks=(1, H, W), compression="gzip")
+        file["mask"] = mask()
+    sizes = struct.pack("<3Q", *meas().shape)
+    content = Path("x.h5").read_bytes()
+    place = content.index(b"\x01\x03" + content[(at := content.index(sizes)) - 6 : at] + sizes)
+    Path("x.h5").write_bytes(content[: place + 1] + b"\x01" + content[place + 2 :])
+    with pytest.raises(Refusal, match=r"meas is damaged: of shape \(\d+,\), in blocks of \(1, "):
+        read_capture("x.h5")
+
+
+@pytest.mark.parametrize("name", ["x.h5", "x.v73.mat"])
+def test_names_that_are_no_text_are_passed_over(here, name):
+    hdf5("x.h5", meas=meas(), mask=mask(), other=np.ones(3))
+    content = Path("x.h5").read_bytes()
+    assert content.count(b"other") == 1
+    Path("x.h5").write_bytes(content.replace(b"other", b"\xff\xfeher"))
+    Path("x.h5").rename(name)
+    reads = read_capture(name)
+    assert reads.images.shape[0] in meas().shape
