@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from recon.training.learning import Source
 
 
-#: A displacement that is wrong by more pixels pulls no more. Where the field is learnt first its terms weigh so much more.
-FARTHEST, FIELD_FIRST = 20.0, 10.0
+#: A displacement that is wrong by more pixels pulls no more, nor does it ask for a larger error: that blew a training up.
+FARTHEST = 20.0
+
+#: Where the field is learnt first its terms weigh so much more.
+FIELD_FIRST = 10.0
 
 
 class Motion(BlurToVideo):
@@ -65,7 +68,7 @@ class Motion(BlurToVideo):
         field_steps: int = 6000,
         middle: float = 0.5,
         teacher: float = 0.01,
-        calibration: float = 0.001,
+        calibration: float = 0.0003,
         training: TrainingSettings = TrainingSettings(crop=128, betas=(0.9, 0.999), fastest=8.0, shutter=1.0, reversal=False),
     ) -> None:
         super().__init__(weights, precision, training)
@@ -135,9 +138,9 @@ class Motion(BlurToVideo):
         """How far the displacement is from the flow of the sharp clip, and how likely that is under the error that is told."""
         from recon.training.flow_teacher import half_flow
 
-        distance = _nearer(displacement, half_flow(truth)[0])
+        distance = _nearer(displacement, half_flow(truth)[0]).clamp(max=FARTHEST)
         likelihood = (distance.detach() / error + error.log()).mean()
-        return self.teacher * distance.clamp(max=FARTHEST).mean() + self.calibration * likelihood
+        return self.teacher * distance.mean() + self.calibration * likelihood
 
     def confidence(self, capture: Capture) -> NDArray[np.float32]:
         """Probability that the displacement at the end of the exposure is right to a pixel, (N, H, W), as the network tells it.
