@@ -10,8 +10,9 @@ import pytest
 
 import recon
 import sensors
-from c2b import codes
+from c2b import codes, scenes
 from recon import optical_flow
+from recon.metrics import psnr
 from sensors.capture import Capture
 from sensors.refusal import Refusal
 
@@ -258,3 +259,37 @@ def test_training_is_validated_in_the_better_order_and_goes_on(tmp_path):
     assert again.refusal(camera()) == "" and again.reconstruct(capture).shape == (1, 7, 48, 64)
     noisy = replace(camera(), readout=sensors.make("cep-2019", codes.make("long:frames=7")).readout)
     assert again.refusal(noisy) == ""
+
+
+# The weights that come with c2b -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_shipped_weights_move_a_picture_blurred_by_a_turning_camera(seed):
+    """The ends gain more over the blurred picture than the middle frame: it is moved, not only sharpened."""
+    clip = np.asarray(scenes.make(f"rotating-camera:frames=7,seed={seed},speed=2")[0:7], np.float32)
+    made = recon.make("motion").reconstruct(taken(clip, camera()))[0]
+    made = made[::-1] if np.square(made[::-1] - clip).sum() < np.square(made - clip).sum() else made
+    repeated = np.repeat(clip.mean(0)[None], 7, 0)
+
+    def gain(frames):
+        return psnr(made[frames], clip[frames], data_range=1.0) - psnr(repeated[frames], clip[frames], data_range=1.0)
+
+    assert gain(slice(None)) > 1 and gain([0, 6]) > gain([3]) > 0.2
+
+
+def test_shipped_weights_leave_a_sharp_picture_nearly_as_it_is():
+    still = np.asarray(scenes.make("rotating-camera:frames=1,seed=1")[0:1], np.float32)
+    clip = np.repeat(still, 7, 0)
+    assert psnr(recon.make("motion").reconstruct(taken(clip, camera()))[0], clip, data_range=1.0) > 40
+
+
+def test_where_it_says_that_it_is_sure_it_is_more_often_right():
+    """The surer half of the pixels is nearer to the optical flow of the sharp clip, in which objects go different ways."""
+    clip = np.asarray(scenes.make("occluding-objects:frames=7,seed=3")[0:7], np.float32)
+    capture, method = taken(clip, camera()), recon.make("motion")
+    field, sure = method.displacement(capture)[0], method.confidence(capture)[0]
+    flow = half_flow(torch.from_numpy(clip)[None])[0][0].numpy()
+    distance = min((np.abs(field - sign * flow).sum(0) for sign in (1, -1)), key=np.mean)
+    surer = sure > np.median(sure)
+    assert distance[surer].mean() < 0.8 * distance[~surer].mean()
