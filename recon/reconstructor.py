@@ -140,5 +140,9 @@ def needs_local(sensor: Sensor, method: str) -> str:
 
 
 def apply_to_exposures(method: Callable[[Capture], Any], capture: Capture) -> NDArray:
-    """Stack what ``method`` gives for each exposure of a mono capture: how the further methods of ``also`` serve N exposures."""
-    return np.stack([method(Capture(one.images, one.sensor.at(0), one.record)) for one in capture])
+    """Stack what ``method`` gives for each exposure, in colour the mean over its planes: how methods of ``also`` serve N exposures."""
+    found = []
+    for one in capture:
+        planes = Capture(one.images, one.sensor.at(0), one.record).planes()
+        found.append(method(planes[0]) if len(planes) == 1 else np.mean([method(plane) for plane in planes], 0))
+    return np.stack(found)

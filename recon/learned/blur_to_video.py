@@ -93,9 +93,7 @@ class BlurToVideo(Learned):
             if len(planes) == 1:
                 videos = self.video(network, padded, sensor.frames)
             else:
-                weights = padded.new_tensor(LUMINANCE if len(planes) == 3 else [1 / len(planes)] * len(planes))
-                luminance = (weights[:, None, None, None] * padded).sum(0, keepdim=True)
-                videos = self.follow(network, padded, luminance, sensor.frames)
+                videos = self.follow(network, padded, luminance(padded), sensor.frames)
         return [np.ascontiguousarray(video[:, :height, :width].float().cpu().numpy()) for video in videos]
 
 
@@ -104,6 +102,12 @@ def pictures(given: Given) -> Tensor:
     from recon.networks.tile_video import blurred
 
     return blurred(given.charge, given.exposure)
+
+
+def luminance(planes: Tensor) -> Tensor:
+    """The luminance (1, C, H, W) of colour planes, or of the phases of a mosaic (P, C, H, W); one plane is its own."""
+    weights = planes.new_tensor(LUMINANCE if len(planes) == 3 else [1 / len(planes)] * len(planes))
+    return (weights[:, None, None, None] * planes).sum(0, keepdim=True)
 
 
 def continued(pictures: Tensor, multiple: tuple[int, int]) -> Tensor:

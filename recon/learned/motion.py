@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from recon.learned.blur_to_video import BlurToVideo, continued, pictures
-from recon.learned.network import given
-from recon.reconstructor import apply_to_exposures
+from recon.learned.blur_to_video import BlurToVideo, continued, luminance, pictures
 from recon.training.settings import TrainingSettings
 from sensors.capture import Capture
 from sensors.refusal import Refusal
@@ -161,12 +159,12 @@ class Motion(BlurToVideo):
                 raise Refusal(reason)
             network = self.trained(exposure.sensor).network
             with torch.inference_mode(), self.autocast():
-                picture = pictures(given([exposure], ""))
+                picture = luminance(torch.cat([self.seen(plane) for plane in exposure.planes()]))
                 made: Moved = network(continued(picture, network.multiple), 1)
             height, width = picture.shape[-2:]
             return of(made)[..., :height, :width].float().cpu().numpy()
 
-        return apply_to_exposures(one, capture)
+        return np.stack([one(exposure) for exposure in capture])
 
 
 def _nearer(displacement: Tensor, flow: Tensor) -> Tensor:

@@ -240,6 +240,13 @@ def test_it_tells_how_far_pixels_moved_and_how_sure_that_is():
     assert sure.shape == (1, 35, 50) and field.shape == (1, 2, 35, 50) and 0 <= sure.min() <= sure.max() <= 1
 
 
+@pytest.mark.parametrize(("colour", "size"), [("rgb", (35, 50)), ("rggb", (18, 25))])
+def test_in_colour_the_field_is_that_of_the_luminance(colour, size):
+    shape = (7, 35, 50, 3) if colour == "rgb" else (7, 36, 50)
+    capture = taken(np.random.default_rng(0).random(shape, np.float32), camera(colour=colour))
+    assert learner().confidence(capture).shape == (1, *size) and learner().displacement(capture).shape == (1, 2, *size)
+
+
 def test_wrong_settings_are_refused():
     for wrong in ("channels=[4,4,4]", "channels=[4,4,4,0]", "sharpening=-1", "teacher=-1", "field_steps=-1"):
         with pytest.raises(Refusal, match="needed"):
