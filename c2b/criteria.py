@@ -85,7 +85,13 @@ def criteria(code: NDArray) -> Criteria:
 
 
 def system(sensor: Sensor) -> System:
-    """The system of a sensor under one code, leakage, lag and whatever else it mixes included; no number above 2048 frames."""
+    """The system of a sensor under one code, with all that it mixes; not a number above 2048 frames.
+
+    Raises
+    ------
+    Refusal
+        If its pixels respond by a map over the chip, so that there is no tile.
+    """
     if sensor.frames > MOST_FRAMES:
         return System(np.nan, np.nan, np.nan)
     seen = sensor.exposure.on_tile

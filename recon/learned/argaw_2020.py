@@ -173,14 +173,13 @@ class Argaw(BlurToVideo):
         """
         import torch
 
-        from recon.training.flow_teacher import half_flow
+        from recon.training.flow_teacher import turned
         from recon.training.multi_scale_losses import mirrored_similarity, multi_scale, transformation_consistency
         from recon.training.order_losses import better_order, mean_absolute, root_mean_square
 
         error = root_mean_square if self.training.error == "rms" else mean_absolute
         if self.turned:
-            _, backwards = half_flow(truth)
-            truth = torch.where(backwards[:, None, None, None], truth.flip(1), truth)
+            truth = turned(truth)
         made = network(picture, places)
         frames, truth = made.frames[:, :, 0], truth[:, made.places]
         if self.better:

@@ -195,11 +195,13 @@ class Jin2018(BlurToVideo):
 
     def loss(self, network: Any, batch: Batch, step: int = 0) -> Tensor:
         """Training loss of a batch in that step: that of the stage whose turn it is."""
+        from recon.training.flow_teacher import turned
+
         stage = self.stage_of(step)
         with self.autocast():
             picture, truth = pictures(batch.given), batch.truth[:, :, None]
             if self.order == "better":
-                truth = _turned(truth)
+                truth = turned(truth)
             if stage == "middle":
                 return self.middle_loss(network.middle(picture), truth[:, truth.shape[1] // 2])
             return self.pair_losses(network, picture, truth, stage, forced=self.forced < 0 or step < self.forced)
@@ -258,7 +260,7 @@ class Jin2018(BlurToVideo):
         if self.order == "independent":
             return order_losses.root_mean_square(made.flatten(0, 1), true.flatten(0, 1)).mean()
         if self.order == "global":
-            return (made.sum(1) - true.sum(1)).abs().mean()
+            return order_losses.globally(made, true)
         if self.order == "better":
             return order_losses.root_mean_square(made, true).mean()
         return order_losses.pairwise(made, true, middle=False)
@@ -293,14 +295,4 @@ def _in_order_of(known: Mapping[int, Tensor], truth: Tensor) -> Tensor:
     half = truth.shape[1] // 2
     made = torch.stack([known[k].detach().float() for k in places], 1)
     backwards = better_order(made, truth[:, [half + k for k in places]], root_mean_square)[1]
-    return torch.where(backwards[:, None, None, None, None], truth.flip(1), truth)
-
-
-def _turned(truth: Tensor) -> Tensor:
-    """Clips (N, T, 1, H, W) in the order in which most moves down or right."""
-    import torch
-
-    from recon.training.flow_teacher import half_flow
-
-    backwards = half_flow(truth[:, :, 0])[1]
     return torch.where(backwards[:, None, None, None, None], truth.flip(1), truth)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recon.training.learning import Source
 
 
-#: A displacement that is wrong by more pixels pulls no more, nor does it ask for a larger error: that blew a training up.
+#: A displacement that is wrong by more pixels pulls no more, nor does it ask for a larger error.
 FARTHEST = 20.0
 
 #: Where the field is learnt first its terms weigh so much more.

@@ -174,10 +174,12 @@ class Zhang2020(BlurToVideo):
 
     def loss(self, network: Any, batch: Batch, step: int = 0) -> Tensor:
         """Training loss of a batch in that step: the terms that have begun."""
+        from recon.training.flow_teacher import turned
+
         with self.autocast():
             picture, truth = pictures(batch.given), batch.truth
             if self.order == "better":
-                truth = self._turned(truth)
+                truth = turned(truth)
             frames = network(picture).frames.float()
             loss = self.base_loss(network, frames, truth)
             if "G" in self.stages and step >= self.gram_from:
@@ -241,13 +243,6 @@ class Zhang2020(BlurToVideo):
         from recon.networks import zhang_2020
 
         return zhang_2020.cycle_loss(frames, network(frames.mean(1, keepdim=True)).frames.float())
-
-    def _turned(self, truth: Tensor) -> Tensor:
-        import torch
-
-        from recon.training.flow_teacher import half_flow
-
-        return torch.where(half_flow(truth)[1][:, None, None, None], truth.flip(1), truth)
 
 
 def squared_pairs(frames: Tensor, truth: Tensor) -> Tensor:

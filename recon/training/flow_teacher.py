@@ -43,6 +43,12 @@ def half_flow(truth: Tensor) -> tuple[Tensor, Tensor]:
     return scale * full, backwards
 
 
+def turned(truth: Tensor) -> Tensor:
+    """Clips (N, T, H, W) or (N, T, 1, H, W), each in the order in which most moves down or right (`half_flow`)."""
+    backwards = half_flow(truth if truth.ndim == 4 else truth[:, :, 0])[1]
+    return torch.where(backwards.view(-1, *[1] * (truth.ndim - 1)), truth.flip(1), truth)
+
+
 def _of_clip(ends: np.ndarray) -> np.ndarray:
     first, middle, last = map(pyramid, ends)
     return (flow_between(last, middle) - flow_between(first, middle)) / 2

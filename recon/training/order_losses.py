@@ -45,9 +45,9 @@ def pair_error(first: Tensor, last: Tensor, true_first: Tensor, true_last: Tenso
 
 
 def globally(frames: Tensor, truth: Tensor) -> Tensor:
-    """Globally order-invariant loss: the error of the sum of all frames but the middle one; any permutation has the same."""
-    half = frames.shape[1] // 2
-    sums = [video.sum(1) - video[:, half] for video in (frames, truth)]
+    """Globally order-invariant loss: the error of the sum of all frames but the middle one of an odd number."""
+    half, odd = divmod(frames.shape[1], 2)
+    sums = [video.sum(1) - video[:, half] if odd else video.sum(1) for video in (frames, truth)]
     return (sums[0] - sums[1]).abs().mean()
 
 

@@ -20,7 +20,7 @@ torch = pytest.importorskip("torch")
 from recon.networks.displacement_field import DisplacementField, moved  # noqa: E402
 from recon.networks.warping import times, warp  # noqa: E402
 from recon.training import order_losses  # noqa: E402
-from recon.training.flow_teacher import half_flow  # noqa: E402
+from recon.training.flow_teacher import half_flow, turned  # noqa: E402
 
 SMALL = {"channels": (4, 4, 6, 8), "sharpening": 4}
 
@@ -128,6 +128,13 @@ def test_the_teacher_tells_the_motion_and_turns_clips_the_same_way(speed):
     assert np.allclose(inside, expected, atol=0.35)
     again, turned = half_flow(truth.flip(1))
     assert torch.allclose(again, flow, atol=1e-4) and bool(turned) != bool(backwards)
+
+
+def test_clips_are_turned_in_either_shape_and_turned_ones_stay():
+    truth = torch.from_numpy(np.stack([panning(speed=(0, 2.0)), panning(speed=(0, -2.0))]))
+    found = turned(truth)
+    assert torch.equal(found, torch.stack([truth[0].flip(0), truth[1]])) and torch.equal(turned(found), found)
+    assert torch.equal(turned(truth[:, :, None])[:, :, 0], found)
 
 
 def test_the_flow_of_the_teacher_takes_the_middle_frame_to_all_others():
