@@ -15,7 +15,7 @@ gmm.py                  GMM-MMSE: the mean of all videos that explain the captur
 gmm_wiener.py           its filters under a tiled code
 gmm_full_mask.py        the same patch by patch, for full-resolution masks and lost samples
 overlapping_patches.py  the weighted mean of patches
-gap.py                  a data step and a denoiser in turns: GAP-TV, ADMM-TV, plug-and-play (priors/: the denoisers)
+gap.py                  a data step alternating with a denoiser: GAP-TV, ADMM-TV, plug-and-play (priors/: the denoisers)
 optical_flow.py         how far each pixel of one frame has moved in another
 frame_interpolation.py  motion blur without ghosts, along the optical flow
 consistency.py          the noise-weighted data step, after any method

@@ -1,4 +1,4 @@
-"""Plug-and-play: a data step and a denoiser in turns, whatever the sensor, whatever the denoiser.
+"""Plug-and-play: a data step alternating with a denoiser, whatever the sensor, whatever the denoiser.
 
 ======  =========================================================  =============
 symbol  meaning                                                    shape
@@ -55,7 +55,7 @@ TIME_UNDER_NOISE = 0.1
 
 
 class PlugAndPlay(Reconstructor):
-    """The data step and any denoiser in turns.
+    """The data step alternating with any denoiser.
 
     Parameters
     ----------
@@ -147,12 +147,12 @@ class GapTV(Reconstructor):
     Parameters
     ----------
     weight : float
-        Weight of total variation in one turn, irradiance. It says how fast the turns get to the result, hardly what it is.
+        Weight of total variation in one iteration, irradiance. It says how fast the iterations get to the result, hardly what it is.
     gradient : float, optional
         Mean modulus of the differences in video, irradiance: P = weight * gradient. The smaller, the smoother the result of a noisy
         capture. By default from the noise of the capture.
     time, coupled, inner : float, bool, int
-        See `TotalVariation`: differences in time, one modulus for all frames, iterations of the dual variable in a turn. By default
+        See `TotalVariation`: differences in time, one modulus for all frames, inner iterations of the dual variable. By default
         ``time`` is 0.1 under noise and 0 without. Without noise the iterations begin from zero, which cuts large differences by
         less and is worth 0.3 dB.
     iterations, damping, accelerated, tolerance
@@ -187,7 +187,7 @@ class GapTV(Reconstructor):
         self.damping = damping
         self.accelerated = accelerated
         self.tolerance = tolerance
-        self._turns(GRADIENT, noisy=True)
+        self._plug_and_play(GRADIENT, noisy=True)
 
     def refusal(self, sensor: Sensor) -> str:
         """Exposures that share frames cannot be corrected one by one."""
@@ -197,9 +197,9 @@ class GapTV(Reconstructor):
         """The frames (T, H, W) of one exposure."""
         gradient = GRADIENT + GRADIENT_PER_NOISE * _noise(capture) if self.gradient is None else self.gradient
         noisy, tiled = not capture.sensor.readout.ideal, not capture.sensor.masked
-        return self._turns(gradient, noisy, tiled).solve(capture)
+        return self._plug_and_play(gradient, noisy, tiled).solve(capture)
 
-    def _turns(self, gradient: float, noisy: bool, tiled: bool = True) -> PlugAndPlay:
+    def _plug_and_play(self, gradient: float, noisy: bool, tiled: bool = True) -> PlugAndPlay:
         time = TIME_UNDER_NOISE * noisy if self.time is None else self.time
         prior = TotalVariation(self.weight, time, self.coupled, self.inner, warm=noisy)
         sigma, start = (self.weight * gradient) ** 0.5, "tikhonov" if noisy else "tile" if tiled else "pseudo-inverse"

@@ -1,4 +1,4 @@
-"""Ours for full-resolution masks: a video network in turns with the data step, which serves any mask, length and number of buckets."""
+"""Ours for full-resolution masks: a video network alternating with the data step, for any mask, length and number of buckets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from recon.training.batches import Batches
     from recon.training.learning import Source
 
-#: Turns of the network, and the classical method that it starts from.
+#: Stages of the network, and the classical method that it starts from.
 STAGES, START = 16, "gap"
 
 
@@ -21,7 +21,7 @@ class MaskUnfolding(TileUnfolding):
     """`recon.networks.mask_unfolding` behind the verbs of every method; its parameters are those of `TileUnfolding`.
 
     It is told neither code nor noise, so that ``coded`` and ``noisy`` mean nothing here. Training is on-policy
-    (`recon.training.turns`).
+    (`recon.training.on_policy`).
     """
 
     usual_error: ClassVar[str] = "rms"
@@ -53,7 +53,7 @@ class MaskUnfolding(TileUnfolding):
         return ""
 
     def source(self, batches: Batches, network: Any) -> Source:
-        """Captures that go through the turns of the network."""
-        from recon.training.turns import Turns
+        """Captures that go through the stages of the network."""
+        from recon.training.on_policy import OnPolicy
 
-        return Turns(batches, network, new=not self.weights, error=self.error, autocast=self.autocast)
+        return OnPolicy(batches, network, new=not self.weights, error=self.error, autocast=self.autocast)

@@ -48,7 +48,7 @@ class Unfolding(TileUnfolding):
         return self._of(trained.network.settings).unfit(trained, sensor)
 
     def source(self, batches: Batches, network: Any) -> Source:
-        """Batches, or captures on their way through the turns."""
+        """Batches, or captures on their way through the stages."""
         return self._of(network.settings).source(batches, network)
 
     def _for(self, sensor: Sensor) -> TileUnfolding:

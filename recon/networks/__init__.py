@@ -17,5 +17,5 @@ dense_decoder.py        its decoder
 u_net.py                the small U-Net that ours share
 tile_unfolding.py       ours: unrolled stages on the tile grid
 video_denoiser.py       ours: cleans video of any length, each frame beside its neighbours along the optical flow
-mask_unfolding.py       ours for full-resolution masks: that network and the data step in turns
+mask_unfolding.py       ours for full-resolution masks: that network alternating with the data step
 """

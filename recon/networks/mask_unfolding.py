@@ -1,4 +1,4 @@
-"""Ours for full-resolution masks: a video network in turns with the data step.
+"""Ours for full-resolution masks: a video network alternating with the data step.
 
     v_k = x_{k-1} + A^T (A A^T + Sigma / sigma_k^2)^-1 (y - A z_{k-1})        z_k = 2 x_k - v_k
     x_k = network(v_k, sigma_k, neighbours of v_k)                            k = 1 .. stages, x_0 = z_0 the classical start
@@ -9,7 +9,7 @@ neither mask nor sensor: any mask, number of frames and of buckets will do. It l
 before have left (S. Ross, G. Gordon, D. Bagnell, A reduction of imitation learning to no-regret online learning, AISTATS 2011).
 
 sigma_k falls in equal ratios: it tells the network the stage, and by its half that there are two buckets. Each stage sees the video
-turned another way (mirrored in rows, columns or time), so that what the network does wrong to one is not done again by the next:
+mirrored another way (in rows, columns or time), so that what the network does wrong to one is not done again by the next:
 M. Terris, T. Moreau, N. Pustelnik, J. Tachella, Equivariant plug-and-play image reconstruction, CVPR 2024. Plug-and-play with a video
 network in snapshot compressive imaging: X. Yuan et al., Plug-and-play algorithms for video snapshot compressive imaging, PAMI 2022.
 """
@@ -36,7 +36,7 @@ FIRST, LAST = 0.03, 0.02
 #: The flow is measured before each of so many first stages, and then before every second one.
 MEASURED_FIRST = 5
 
-#: Steps of the flow at each scale: what it is measured from changes with each turn, and four are worth 0.02 dB.
+#: Steps of the flow at each scale: what it is measured from changes with each stage, and four are worth 0.02 dB.
 FLOW_STEPS = 2
 
 #: For larger frames, the network cleans one band of rows after another.
@@ -47,7 +47,7 @@ AXES = (1, 2, 3)
 
 
 class MaskUnfolding(nn.Module, Network):
-    """The data step and a video network in turns.
+    """The data step and a video network in alternation.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class MaskUnfolding(nn.Module, Network):
         self.denoiser = VideoDenoiser(width)
 
     def forward(self, start: Tensor, charge: Tensor, exposure: Exposure, variance: Tensor | None = None) -> list[Tensor]:
-        """The estimate of the last turn, after one more data step.
+        """The estimate of the last stage, after one more data step.
 
         Parameters
         ----------
@@ -78,19 +78,19 @@ class MaskUnfolding(nn.Module, Network):
         """
         way = UnderWay(start, start, start)
         for _ in range(self.settings["stages"]):
-            estimate = self.turn(way, charge, exposure, variance)
-        return [exposure.data_step(estimate, charge, *self._noise(way.turn - 1, exposure, variance))]
+            estimate = self.stage(way, charge, exposure, variance)
+        return [exposure.data_step(estimate, charge, *self._noise(way.stage - 1, exposure, variance))]
 
-    def turn(self, way: UnderWay, charge: Tensor, exposure: Exposure, variance: Tensor | None = None) -> Tensor:
+    def stage(self, way: UnderWay, charge: Tensor, exposure: Exposure, variance: Tensor | None = None) -> Tensor:
         """The next estimate x_k, by which the network may learn; what is under way goes on from it without that."""
-        if way.turn < MEASURED_FIRST or way.turn % 2 == 0:
+        if way.stage < MEASURED_FIRST or way.stage % 2 == 0:
             way.guide, way.neighbours = way.x, None
-        v = way.x + (exposure.data_step(way.z, charge, *self._noise(way.turn, exposure, variance)) - way.z)
-        turned = list(compress(AXES, (way.turn >> bit & 1 for bit in range(len(AXES)))))
-        sigma = v.new_full((len(v),), self._sigma(way.turn, exposure))
+        v = way.x + (exposure.data_step(way.z, charge, *self._noise(way.stage, exposure, variance)) - way.z)
+        turned = list(compress(AXES, (way.stage >> bit & 1 for bit in range(len(AXES)))))
+        sigma = v.new_full((len(v),), self._sigma(way.stage, exposure))
         estimate = self.clean(v, sigma, way, turned)
         way.x = estimate.detach()
-        way.z, way.turn = 2 * way.x - v, way.turn + 1
+        way.z, way.stage = 2 * way.x - v, way.stage + 1
         return estimate
 
     def clean(self, video: Tensor, sigma: Tensor, way: UnderWay, turned: list[int] | None = None) -> Tensor:
@@ -115,23 +115,23 @@ class MaskUnfolding(nn.Module, Network):
             denoised[:, :, first : first + band] = part[:, :, first - low : first - low + band]
         return denoised
 
-    def _sigma(self, turn: int, exposure: Exposure) -> float:
-        return FIRST / exposure.buckets * (LAST / FIRST) ** (turn / max(self.settings["stages"] - 1, 1))
+    def _sigma(self, stage: int, exposure: Exposure) -> float:
+        return FIRST / exposure.buckets * (LAST / FIRST) ** (stage / max(self.settings["stages"] - 1, 1))
 
-    def _noise(self, turn: int, exposure: Exposure, variance: Tensor | None) -> tuple[Any, ...]:
-        return () if variance is None else (variance, self._sigma(turn, exposure) ** 2)
+    def _noise(self, stage: int, exposure: Exposure, variance: Tensor | None) -> tuple[Any, ...]:
+        return () if variance is None else (variance, self._sigma(stage, exposure) ** 2)
 
 
 @dataclass
 class UnderWay:
-    """Videos between two turns.
+    """Videos between two stages.
 
     Parameters
     ----------
     x, z : Tensor, (N, T, H, W)
     guide : Tensor, (N, T, H, W)
         Along whose flow the neighbours are moved.
-    turn : int
+    stage : int
         The next one.
     neighbours : list of Neighbours, optional
         Neighbours of the frames of each guide; measured when they are asked for.
@@ -140,7 +140,7 @@ class UnderWay:
     x: Tensor
     z: Tensor
     guide: Tensor
-    turn: int = 0
+    stage: int = 0
     neighbours: list[Neighbours] | None = None
 
 

@@ -5,7 +5,7 @@ schedule.py             what each step does, and when the run ends
 clips.py                short clips without end: crops of real film, and photographs set in motion
 batches.py              clips, captured by the real sensor
 numbered_batches.py     the same with the number of their step, for losses that change
-turns.py                on-policy: captures on their way through the turns of an unfolded network
+on_policy.py            captures on their way through the stages of an unfolded network
 initialisation.py       initial weights
 losses.py               training losses
 order_losses.py         those of a video whose order in time cannot be observed

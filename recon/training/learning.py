@@ -39,7 +39,7 @@ Report = Callable[..., None]
 
 
 class Source(Protocol):
-    """Where batches come from: `recon.training.batches.Batches`, or `recon.training.turns.Turns`."""
+    """Where batches come from: `recon.training.batches.Batches`, or `recon.training.on_policy.OnPolicy`."""
 
     schedule: Schedule
 

@@ -1,4 +1,4 @@
-"""Plug-and-play: the data step is exact, the turns go to the most probable video, and the numbers of the benchmark are reached."""
+"""Plug-and-play: the data step is exact, the iterations go to the most probable video, and the numbers of the benchmark are reached."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_turns_go_to_the_most_probable_video(kind, code, monkeypatch):
         assert energy(near) > least
 
 
-def test_the_relative_change_falls_and_stops_the_turns():
+def test_the_relative_change_falls_and_stops_the_iterations():
     _, capture = taken()
     calls = []
 

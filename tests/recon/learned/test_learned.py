@@ -143,10 +143,10 @@ def test_a_turn_learns_by_its_own_estimate_alone():
     exposure, factors = Exposure.of(sensor), torch.ones(3, requires_grad=True)
     charge = exposure.expose(torch.from_numpy(texture((5, 40, 48)))[None])
     network, way = MaskUnfolding(width=4, stages=3), UnderWay(*[exposure.pseudo_inverse(charge)] * 3)
-    network.denoiser = Stands(lambda v, *_: v * factors[way.turn])
+    network.denoiser = Stands(lambda v, *_: v * factors[way.stage])
     for turn in range(3):
-        (slope,) = torch.autograd.grad(network.turn(way, charge, exposure).square().sum(), factors)
-        assert slope.nonzero().flatten().tolist() == [turn] and way.turn == turn + 1
+        (slope,) = torch.autograd.grad(network.stage(way, charge, exposure).square().sum(), factors)
+        assert slope.nonzero().flatten().tolist() == [turn] and way.stage == turn + 1
         assert not (way.x.requires_grad or way.z.requires_grad or way.guide.requires_grad)
 
 

@@ -1,4 +1,4 @@
-"""How learned methods learn: batches, turns, losses, the loop and its checkpoints."""
+"""How learned methods learn: batches, on-policy stages, losses, the loop and its checkpoints."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from recon.networks.mask_unfolding import MaskUnfolding
 from recon.training.clips import Clips, KeptClips
 from recon.training.learning import dead_channels, learn
 from recon.training.losses import Loss, encode, total_variation
+from recon.training.on_policy import OnPolicy
 from recon.training.schedule import Schedule
 from recon.training.settings import TrainingSettings
-from recon.training.turns import Turns
 from recon.training.validation import Found
 from sensors.refusal import Refusal
 from sensors.response import make as make_response
@@ -39,46 +39,46 @@ from tests.handmade_learning import (
 # On-policy ---
 
 
-def turns(stages, **settings):
+def on_policy(stages, **settings):
     settings = {"width": 4, "stages": stages, "batch": 4, "crop": 24, "start": "pseudo-inverse", "steps": 1, **settings}
     method = method_of("unfolding", **settings)
     network, batches = MaskUnfolding(width=4, stages=stages), batches_of(method, sensor_of("coded-pixel", MASK))
-    return Turns(batches, network, new=not method.weights, error=method.error)
+    return OnPolicy(batches, network, new=not method.weights, error=method.error)
 
 
 @pytest.mark.parametrize("stages", [1, 2, 3, 16])
 def test_captures_under_way_take_turn_after_turn_and_make_room_after_the_last(stages, monkeypatch):
-    store, taken = turns(stages), {}
+    store, taken = on_policy(stages), {}
     monkeypatch.setattr(store.batches, "drawn", lambda number, *about: number)
     steps = [store.batch(number) for number in range(4 * stages * stages)]
     for visit in (visit for step in steps for visit in step):
-        taken.setdefault((visit.place, visit.batch), []).append(visit.turn)
+        taken.setdefault((visit.place, visit.batch), []).append(visit.stage)
     last = {place: max(capture for at, capture in taken if at == place) for place, _ in taken}
     for (place, capture), turns_taken in taken.items():
         assert turns_taken == list(range(len(turns_taken)))
-        # the first of a place is cut short, so that turns spread; the last is still under way
+        # the first of a place is cut short, so that stages spread; the last is still under way
         assert len(turns_taken) == stages or capture in (place, last[place])
     assert len({capture for _, capture in taken}) == len(taken)  # none in two places
-    late = np.bincount([visit.turn for step in steps[stages * stages :] for visit in step], minlength=stages)
+    late = np.bincount([visit.stage for step in steps[stages * stages :] for visit in step], minlength=stages)
     assert (late == late[0]).all()  # each turn is learnt from as often as another
-    assert all(len({visit.turn for visit in step}) == min(stages, len(step)) for step in steps[stages * stages :])
+    assert all(len({visit.stage for visit in step}) == min(stages, len(step)) for step in steps[stages * stages :])
 
 
 def test_what_is_under_way_is_what_the_network_makes_of_the_capture():
-    store = turns(3)
+    store = on_policy(3)
     network = shaken(MaskUnfolding(width=4, stages=3), scale=0.1)
     with torch.no_grad():
         for number in range(18):
             for visit in store.batch(number):
                 estimate = store.estimate(network, visit)
-                if visit.turn == 2:
+                if visit.stage == 2:
                     start, charge, variance, exposure = visit.batch.given
                     assert (estimate - start).abs().max() > 0.01
                     assert torch.equal(exposure.data_step(estimate, charge), network(start, charge, exposure, variance)[-1])
 
 
 def test_a_new_network_begins_with_white_noise_along_the_flow_of_the_truth():
-    store, strengths, whites = turns(3, steps=60), [], []
+    store, strengths, whites = on_policy(3, steps=60), [], []
     network = MaskUnfolding(width=4, stages=3)  # says nothing yet, so that the noise comes back
     with torch.no_grad():
         for number in range(24):
@@ -91,7 +91,7 @@ def test_a_new_network_begins_with_white_noise_along_the_flow_of_the_truth():
                 strengths.append(float((noisy - truth).std()))
     assert whites[:12] == [4] * 12 and whites[-6:] == [0] * 6 and not any(np.diff(whites) > 2)
     assert 0.005 < min(strengths) < 0.02 < 0.1 < max(strengths) < 0.25 and len(set(strengths)) == len(strengths)
-    assert not turns(3, steps=60, weights="unfolding-mask").batch(0)[0].white
+    assert not on_policy(3, steps=60, weights="unfolding-mask").batch(0)[0].white
 
 
 def test_clips_are_captured_behind_any_part_of_a_mask_larger_than_they_are():
