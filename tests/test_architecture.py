@@ -120,8 +120,8 @@ KNOTS = {
     frozenset({"sensors.sensor", "sensors.capture", "sensors.identity"}): (
         "a sensor takes captures, and a capture knows the sensor that took it; identity is a part of it that takes a sensor"
     ),
-    frozenset({"c2b.video.recording", "c2b.video.window", "c2b.video.sidecar", "c2b.video.plausibility"}): (
-        "a window of a recording is a recording, and the two others are steps of opening and reading one"
+    frozenset({"c2b.video.recording", "c2b.video.window", "c2b.video.view", "c2b.video.sidecar", "c2b.video.plausibility"}): (
+        "a window of a recording is a view of it and a recording, and the two others are steps of opening and reading one"
     ),
 }
 

@@ -55,16 +55,12 @@ def white_by_brightest(images: NDArray, sensor: Sensor) -> float:
     """
     if white := _brightest(images, sensor):
         return white
-    if not any(sensor.at(number).expose(_ones(images, sensor)).any() for number in range(sensor.codes)):
+    if not any(sensor.at(number).exposure.counts(*images.shape[2:4]).any() for number in range(sensor.codes)):
         raise Refusal("the code is closed everywhere, at all times; needed: a code that lets light through")
     raise Refusal(
         "the measurement is dark wherever its code is open, not above its black level; it has no light to take as white: is the "
         "black level too high (--black)?"
     )
-
-
-def _ones(images: NDArray, sensor: Sensor) -> NDArray[np.uint8]:
-    return np.ones((sensor.frames, *images.shape[2:4]), np.uint8)
 
 
 def _brightest(images: NDArray, sensor: Sensor) -> float:
@@ -77,7 +73,7 @@ def _brightest(images: NDArray, sensor: Sensor) -> float:
     """
     white = 0.0
     for number in range(sensor.codes):
-        full = sensor.at(number).expose(_ones(images, sensor))
+        full = sensor.at(number).exposure.counts(*images.shape[2:4])
         for image in images[number :: sensor.codes]:
             if broken := int((~np.isfinite(image[full > 0])).sum()):
                 raise Refusal(f"the measurement holds {broken} values that are not finite (NaN or infinite)")

@@ -1,6 +1,7 @@
 """High-speed video in and out: frames as stored, and the light they stand for.
 
 recording.py            what every format gives: frames read when sliced, and what their numbers mean
+view.py                 frames made of those of a recording, with the same meaning
 window.py               a lazy part of a recording: frames, crop, luma, size
 runs.py                 every run of so many frames of a recording, overlapping ones too
 orientation.py          which way up a picture is stored

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.video.recording import Recording
+from c2b.video.view import View
 from sensors.refusal import Refusal
 
 
-class Runs(Recording):
+class Runs(View):
     """The runs of ``whole``, one after another as one recording, so that each is one exposure of a camera.
-
-    Closing it closes the recording that it looks at.
 
     Parameters
     ----------
@@ -31,26 +30,10 @@ class Runs(Recording):
     def __init__(self, whole: Recording, length: int, step: int = 1) -> None:
         if not 0 < length <= len(whole) or step < 1:
             raise Refusal(f"{whole.path} has {len(whole)} frames and no run of {length} frames, {step} apart")
-        self._whole = whole
+        super().__init__(whole)
         self.runs = length, step
         starts = range(0, len(whole) - length + 1, step)
         self._numbers = [start + k for start in starts for k in range(length)]
-        for name in (
-            "path",
-            "dtype",
-            "white",
-            "black",
-            "response",
-            "shutter",
-            "record",
-            "format",
-            "rate",
-            "rate_nominal",
-            "colour",
-        ):
-            setattr(self, name, getattr(whole, name))
-        self.white_stated, self.bits = whole.white_stated, whole.bits
-        self.presentation, self.made_of = whole.presentation, whole.made_of
         self.shape = (len(self._numbers), *whole.shape[1:])
 
     @property
@@ -66,16 +49,6 @@ class Runs(Recording):
     def source(self) -> dict[str, Any]:
         """That of the whole, and the runs."""
         return {**self._whole.source, "windows": list(self.runs or ())}
-
-    def note(self, line: str) -> None:
-        self._whole.note(line)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return self._whole.notes
-
-    def close(self) -> None:
-        self._whole.close()
 
     def _read(self, frames: range) -> NDArray:
         return self._taken(self._whole.read, frames)

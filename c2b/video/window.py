@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.video.recording import Recording
+from c2b.video.view import View
 from sensors.colour_filter import PATTERNS, shifted
 from sensors.refusal import Refusal
 
 
-class Window(Recording):
-    """The lazy part of ``whole`` that `Recording.window` describes: frames, then crop, then channels, then size.
-
-    Closing it closes the recording that it looks at.
-    """
+class Window(View):
+    """The lazy part of ``whole`` that `Recording.window` describes: frames, then crop, then channels, then size."""
 
     def __init__(
         self,
@@ -32,7 +30,7 @@ class Window(Recording):
         if channels not in (None, "luma", "rgb"):
             raise Refusal(f"channels must be luma or rgb, not {channels!r}")
         everything = slice(None)
-        self._whole = whole
+        super().__init__(whole)
         self._frames = _part(whole, "frames", len(whole), frames or everything)
         self._frame_index = whole.frame_index[frames or everything]
         self._rows = _part(whole, "rows", whole.height, rows or everything)
@@ -43,10 +41,6 @@ class Window(Recording):
         if whole.colour not in ("mono", "rgb") and (channels or resize):
             raise Refusal(f"{whole.path} is a {whole.colour} mosaic, which can only be cropped; demosaic it first")
 
-        for name in ("path", "dtype", "white", "black", "response", "shutter", "record", "format", "rate", "rate_nominal"):
-            setattr(self, name, getattr(whole, name))
-        self.white_stated, self.bits = whole.white_stated, whole.bits
-        self.presentation, self.made_of = whole.presentation, whole.made_of
         if whole.rate is not None:
             self.rate = whole.rate / abs(self._frames.step)
         start = (self._rows.start, self._columns.start)
@@ -67,16 +61,6 @@ class Window(Recording):
         size = len(self._rows) * down, len(self._columns) * across
         a, b, c, d = (int(x) if x == int(x) else x for x in (*corner, *size))
         return a, b, c, d
-
-    def note(self, line: str) -> None:
-        self._whole.note(line)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return self._whole.notes
-
-    def close(self) -> None:
-        self._whole.close()
 
     def _read(self, frames: range) -> NDArray:
         block = self._cropped(frames, luma=self._to_luma)
