@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from c2b.video.recording import Recording
     from sensors.capture import Capture
 
+#: What the facts of a file call the command by which it is read as a measurement.
+AS_MEASUREMENT = "as a measurement"
+
 #: What trained networks are looked at by.
 CHECK_SCENE = "occluding-objects:frames={frames},height=150,width=210,seed=4"
 
@@ -38,6 +41,7 @@ def facts_of(file: str, said: Measurement, of_video: Mapping[str, Any]) -> dict[
         If it cannot be read.
     """
     from c2b import captures, code_files
+    from c2b.captures import photograph
     from c2b.code_or_video import certain_code, possible_code
     from recon import weight_file
     from sensors.refusal import Refusal
@@ -56,6 +60,8 @@ def facts_of(file: str, said: Measurement, of_video: Mapping[str, Any]) -> dict[
                 raise
             return {"kind": "capture", **summary, "code": "not in the file; c2b reconstruct and convert take it as --code"}
         return _capture_facts(capture, summary)
+    if photograph.is_picture(Path(file)):
+        return _picture_facts(file)
     no_video: dict[str, Any] = {}
     if (code := certain_code(file)) is None:
         try:
@@ -65,7 +71,7 @@ def facts_of(file: str, said: Measurement, of_video: Mapping[str, Any]) -> dict[
                 raise
             no_video = {"as a video": f"refused: {reason}"}
     perhaps = Path(file).is_file() and code_files.shared_with_video(file)
-    return {**_code_facts(code), **no_video, **({"as a measurement": f"c2b info {file} --code MASK"} if perhaps else {})}
+    return {**_code_facts(code), **no_video, **({AS_MEASUREMENT: f"c2b info {file} --code MASK"} if perhaps else {})}
 
 
 def _capture_facts(capture: Capture, summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,10 +98,30 @@ def _video_facts(file: str, levels: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "kind": "video",
             **({"as a code": f"c2b codes {file}"} if _is_like_a_code(file, recording) else {}),
-            **({"as a measurement": f"c2b info {file} --code MASK"} if _is_like_a_measurement(file, recording) else {}),
+            **({AS_MEASUREMENT: f"c2b info {file} --code MASK"} if _is_like_a_measurement(file, recording) else {}),
             **recording.describe(),
             **({"record": dict(recording.record)} if recording.record else {}),
         }
+
+
+def _picture_facts(file: str) -> dict[str, Any]:
+    """A picture is a mask where it can be read as one; it always is a photograph, or a measurement."""
+    from c2b.captures import photograph
+    from c2b.code_or_video import possible_code
+    from sensors.refusal import Refusal
+
+    ways = {"as a photograph": f"c2b reconstruct {file} VIDEO", AS_MEASUREMENT: f"c2b info {file} --code MASK"}
+    no_code = {}
+    try:
+        if (code := possible_code(file)) is not None:
+            return {**_code_facts(code), **ways}
+    except Refusal as reason:
+        no_code = {"as a code": f"refused: {reason}"}
+    capture = photograph.read_photograph(Path(file))
+    height, width = capture.images.shape[2:4]
+    pixels = {"height": height, "width": width, "dtype": capture.images.dtype.name, "colour": capture.sensor.colour}
+    frames = {"frames of a video out of it": capture.sensor.frames, "encoding": capture.record["encoding"]}
+    return {"kind": "photograph", **pixels, **frames, **ways, **no_code}
 
 
 def _code_facts(code: NDArray) -> dict[str, Any]:

@@ -37,6 +37,11 @@ PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 BLUR = "blur"
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a path is a file that holds one picture, by its suffix."""
+    return path.suffix.lower() in PICTURES and path.is_file()
+
+
 def may_be(path: Path) -> bool:
     """Whether a path is a picture, a video container, a folder of colour pictures, or what `c2b blur` wrote."""
     if path.is_dir():
@@ -67,9 +72,7 @@ def read_photograph(path: Path, *, frames: int | None = None) -> Capture:
     """
     if frames is not None and frames < 1:
         raise Refusal(f"--frames {frames}: a video has 1 frame or more")
-    recording = (
-        sidecar.apply(ImageFolder(path), {}) if path.suffix.lower() in PICTURES and path.is_file() else open_recording(path)
-    )
+    recording = sidecar.apply(ImageFolder(path), {}) if is_picture(path) else open_recording(path)
     if recording.colour not in ("mono", "rgb"):
         raise Refusal(f"{path} is a {recording.colour} mosaic, which is no photograph; give it with --code and --sensor")
     noted, assumed = _frame_index(recording, frames), []
@@ -78,6 +81,8 @@ def read_photograph(path: Path, *, frames: int | None = None) -> Capture:
         assumed += [] if noted else [f"{frames} frames (--frames states another number)"]
     encoding, by = _encoding(recording)
     assumed += [] if by else [f"encoded by {encoding}"]
+    if isinstance(recording, ImageFolder) and recording.colour == "rgb" and colour_profile.other_primaries(recording.first):
+        assumed.append("primaries of sRGB, which its ICC profile does not have (a wide gamut looks paler)")
     sensor = Conventional(np.ones((frames, 1, 1), np.uint8), colour=recording.colour)
     record: dict[str, Any] = {
         "white": (recording.white - recording.black) / frames,

@@ -17,6 +17,10 @@ ASSUMED = "srgb"
 #: A tone curve at half of its input: sRGB's, and how near to it a curve must be.
 _HALF, _NEAR = 0.21404, 0.0015
 
+#: Chromatic primaries of sRGB as profiles have them, XYZ under D50 (IEC 61966-2-1, adapted as in ICC.1:2022, annex E), and how near.
+_PRIMARIES = {b"rXYZ": (0.4361, 0.2225, 0.0139), b"gXYZ": (0.3851, 0.7169, 0.0971), b"bXYZ": (0.1431, 0.0606, 0.7141)}
+_NEAR_PRIMARY = 0.01
+
 _GAMMA_OF_SRGB, _GAMMA_OF_ADOBE = 0.45455, 2.19921875
 
 #: Places in EXIF: its second directory, the colour space there, and the directory that names another space.
@@ -44,13 +48,32 @@ def encoding(file: Path) -> tuple[str, str]:
     return ASSUMED, ""
 
 
-def _by_profile(profile: bytes) -> str:
-    """The response of the tone curve; empty where there is none."""
+def other_primaries(file: Path) -> bool:
+    """Whether the ICC profile of a picture has primaries other than those of sRGB, in which videos are shown."""
+    from PIL import Image
+
+    with warnings.catch_warnings(), suppress(OSError, SyntaxError, ValueError, EOFError, struct.error), Image.open(file) as image:
+        warnings.simplefilter("ignore")
+        profile = image.info.get("icc_profile")
+        tags = _tags(profile) if isinstance(profile, bytes) else {}
+        if tags.keys() >= _PRIMARIES.keys():
+            pairs = [pair for tag, xyz in _PRIMARIES.items() for pair in zip(struct.unpack_from(">3i", tags[tag], 8), xyz, strict=True)]
+            return any(abs(found / 65536 - own) > _NEAR_PRIMARY for found, own in pairs)
+    return False
+
+
+def _tags(profile: bytes) -> dict[bytes, bytes]:
     (count,) = struct.unpack_from(">I", profile, 128)
     tags = {}
     for number in range(min(count, 100)):
         name, start, length = struct.unpack_from(">4sII", profile, 132 + 12 * number)
         tags[name] = profile[start : start + length]
+    return tags
+
+
+def _by_profile(profile: bytes) -> str:
+    """The response of the tone curve; empty where there is none."""
+    tags = _tags(profile)
     curve = tags.get(b"gTRC", tags.get(b"kTRC", b""))
     half = _half_of_table(curve) if curve.startswith(b"curv") else _half_of_formula(curve) if curve.startswith(b"para") else 0.0
     if not 0 < half < 1:

@@ -139,6 +139,34 @@ def test_the_encoding_is_that_of_the_profile_or_assumed(here):
     ]
 
 
+def _wide(profile):
+    """That profile with the red primary of Display P3."""
+    place = profile.index(b"rXYZ", 128)
+    start = int.from_bytes(profile[place + 4 : place + 8], "big") + 8
+    red = b"".join(round(value * 65536).to_bytes(4, "big", signed=True) for value in (0.5151, 0.2412, -0.0011))
+    return profile[:start] + red + profile[start + 12 :]
+
+
+def test_primaries_that_the_video_does_not_have_are_said(here):
+    for name, profile in (("srgb.png", _profile("sRGB")), ("wide.png", _wide(_profile("sRGB"))), ("broken.png", b"no profile")):
+        Image.fromarray(picture(H, W, 3)).save(name, icc_profile=profile)
+    Image.fromarray(picture(H, W)).save("grey.png", icc_profile=_wide(_profile("sRGB")))
+    assumed = {path.name: str(read_photograph(path).record["assumed"]) for path in Path().glob("*.png")}
+    assert len(assumed) == 4 and {name for name, words in assumed.items() if "primaries" in words} == {"wide.png"}
+
+
+def test_info_tells_what_a_picture_can_be(here, capsys):
+    Image.fromarray(picture(H, W, 3)).save("p.jpg")
+    Image.fromarray(picture(3 * W, W, top=2) * np.uint8(255)).save("mask.png")
+    told = json.loads(run(capsys, "info", "p.jpg", "--json"))
+    assert (told["kind"], told["height"], told["width"], told["colour"]) == ("photograph", H, W, "rgb")
+    assert told["encoding"] == "srgb (assumed)" and told["frames of a video out of it"] == 7
+    mask = json.loads(run(capsys, "info", "mask.png", "--json"))
+    assert mask["kind"] == "code" and mask["shape"] == [3, W, W] and mask["as a photograph"] == "c2b reconstruct mask.png VIDEO"
+    Path("broken.jpg").write_bytes(b"no picture")
+    assert "is not a readable image" in refused(capsys, "info", "broken.jpg")
+
+
 def test_a_folder_or_a_video_is_as_many_photographs(here, capsys):
     film = picture(3, 24, 32, 3)
     write_video("film.mkv", film)
