@@ -155,7 +155,7 @@ class Batches:
         return self._kept(self._clips(frames, largest)).draw(place, size, rng)
 
     def _clips_of(self, frames: int, size: tuple[int, int]) -> Clips:
-        names = ("photographs", "fastest", "skip", "shutter", "reversal")
+        names = ("photographs", "fastest", "skip", "shutter", "defocus", "reversal")
         return Clips(self.clips, frames, size, **{name: getattr(self.settings, name) for name in names})
 
     def _place(self, step: int) -> int:

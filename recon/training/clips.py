@@ -13,8 +13,9 @@ from typing import Any
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
-from recon.training.settings import SLOWEST
+from recon.training.settings import LEAST_DEFOCUS, SLOWEST
 from sensors.kernel import FLAGS
 from sensors.refusal import Refusal
 from sensors.sensor import white_of
@@ -30,6 +31,9 @@ OBJECTS, CORNERS = 3, (3, 9)
 
 #: Pixels between the pictures that a blurred frame is the mean of, and how many these are at most.
 BLUR_STEP, MOST_STEPS = 1.5, 8
+
+#: Share of photographs that are out of focus, where any is.
+DEFOCUSED = 0.5
 
 #: Contrast and brightness: stored values are multiplied by a factor between these, and clipped.
 GAINS = (0.5, 1.3)
@@ -61,6 +65,9 @@ class Clips:
     shutter : float
         Largest part of a frame's time for which it is exposed: frames are blurred by motion as those of a camera, for a part of the
         time that is drawn for each clip. 0: photographs are sharp however fast they move, film that is run faster is not blurred more.
+    defocus : float
+        Largest standard deviation, in pixels, of the Gaussian by which every second photograph is out of focus behind its objects,
+        log-uniformly from `LEAST_DEFOCUS` on. 0: photographs are as they are.
     reversal : bool
         Show clips backwards too.
     colour : bool
@@ -82,6 +89,7 @@ class Clips:
         fastest: float = 6.0,
         skip: int = 3,
         shutter: float = 0.0,
+        defocus: float = 0.0,
         reversal: bool = True,
         colour: bool = False,
     ) -> None:
@@ -99,6 +107,7 @@ class Clips:
         self.fastest = fastest
         self.skip = skip
         self.shutter = shutter
+        self.defocus = defocus
         self.reversal = reversal
         self.colour = colour
 
@@ -145,6 +154,8 @@ class Clips:
         for picture, motion, outline in drawn:
             for plane, moving in zip(np.atleast_3d(picture).transpose(2, 0, 1), clip, strict=True):
                 _warp(np.ascontiguousarray(plane), motion(time), outline, moving)
+            if outline is NO_EDGE and (sigma := self._defocus(rng)):
+                clip = gaussian_filter(clip, (0, 0, sigma, sigma), mode="mirror")
         if len(time) > self.frames:
             clip = clip.reshape(len(clip), self.frames, -1, *self.size).mean(2)
         return clip.transpose(1, 2, 3, 0) if self.colour else clip[0]
@@ -152,6 +163,11 @@ class Clips:
     def _shutter(self, rng: np.random.Generator) -> float:
         """Part of a frame's time for which the film is exposed."""
         return float(rng.uniform(0, self.shutter)) if self.shutter else 0.0
+
+    def _defocus(self, rng: np.random.Generator) -> float:
+        """Standard deviation of the defocus of a photograph, 0 for every second one."""
+        drawn = float(np.exp(rng.uniform(np.log(LEAST_DEFOCUS), np.log(self.defocus)))) if self.defocus else 0.0
+        return drawn if self.defocus and rng.random() < DEFOCUSED else 0.0
 
     def _picture(self, rng: np.random.Generator) -> NDArray[np.float32]:
         """A photograph (H, W[, 3])."""

@@ -14,6 +14,9 @@ CHOICES = {"error": ("", "absolute", "rms"), "response": ("none", "srgb"), "init
 #: Slowest speed of what moves, pixels per frame.
 SLOWEST = 0.05
 
+#: Least defocus of a photograph that is out of focus, standard deviation in pixels.
+LEAST_DEFOCUS = 0.3
+
 #: Settings on which the state after a step of the plateau does not depend.
 NOT_IN_KEY = ("steps", "every", "patience")
 
@@ -72,6 +75,9 @@ class TrainingSettings:
         Film is run up to so many times faster, by leaving out frames.
     shutter : float
         Largest part of a frame's time for which it is exposed; more blurs what moves fast as a camera does.
+    defocus : float
+        Largest defocus of photographs behind the objects in front of them, standard deviation in pixels: what is out of focus is not
+        blurred by motion. Every second one is; 0 leaves them as they are.
     reversal : bool
         Show clips backwards too. Not where the order of the frames cannot be observed.
     kept : int
@@ -112,6 +118,7 @@ class TrainingSettings:
     fastest: float = 6.0
     skip: int = 3
     shutter: float = 0.0
+    defocus: float = 0.0
     reversal: bool = True
     kept: int = 0
     distinct: int = 0
@@ -131,6 +138,8 @@ class TrainingSettings:
         for name in ("first_crop", "first_steps", "last_crop", "warm_up", "variation", "kept", "distinct", "patience", "seed"):
             if not getattr(self, name) >= 0:
                 raise Refusal(f"{name}={getattr(self, name)}; needed: 0 or more")
+        if self.defocus and not LEAST_DEFOCUS < self.defocus < float("inf"):
+            raise Refusal(f"defocus={self.defocus} px; needed: 0, or above {LEAST_DEFOCUS}")
         for name in ("photographs", "shutter", "decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise Refusal(f"{name}={getattr(self, name)} is a share; needed: 0 to 1")

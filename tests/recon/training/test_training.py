@@ -592,6 +592,21 @@ def test_an_open_shutter_blurs_photographs_along_their_way_and_a_shut_one_leaves
     assert np.allclose(*(one.original(np.random.default_rng(3)) for one in (still, sharp)), atol=0.1)
 
 
+def test_what_is_out_of_focus_lies_behind_its_objects_and_keeps_its_light():
+    photographs = [(255 * np.random.default_rng(k).random((1, 120, 150))).astype(np.uint8) for k in range(3)]
+    how = {"photographs": 1.0, "fastest": 0.06, "reversal": False}
+    sharp, blurred = (Clips(photographs, 3, (48, 64), defocus=defocus, **how) for defocus in (0.0, 4.0))
+    detail = np.array([
+        [np.abs(np.diff(one.original(np.random.default_rng(k))[1])).mean() for k in range(40)] for one in (sharp, blurred)
+    ])  # fmt: skip
+    assert 0.25 < (detail[1] < 0.7 * detail[0]).mean() < 0.75
+    assert np.isclose(np.mean([blurred.original(np.random.default_rng(k)).mean() for k in range(40)]), 0.5, atol=0.03)
+    alone = Clips(photographs, 3, (48, 64), **how)
+    assert np.array_equal(alone.original(np.random.default_rng(7)), sharp.original(np.random.default_rng(7)))
+    with pytest.raises(Refusal, match="defocus"):
+        TrainingSettings(defocus=0.1)
+
+
 def test_film_that_is_run_faster_under_an_open_shutter_is_the_mean_of_frames_in_a_row():
     film = np.arange(60, dtype=np.uint8)[:, None, None] * np.ones((1, 20, 24), np.uint8)
     clips = Clips([film], 4, (16, 20), skip=6, shutter=1.0)
