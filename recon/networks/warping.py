@@ -27,6 +27,7 @@ def warp(image: Tensor, displacement: Tensor) -> Tensor:
     rows = torch.arange(height, device=field.device, dtype=torch.float32)[:, None] + field[:, 0]
     columns = torch.arange(width, device=field.device, dtype=torch.float32) + field[:, 1]
     grid = torch.stack([columns * (2 / max(width - 1, 1)) - 1, rows * (2 / max(height - 1, 1)) - 1], -1)
+    grid = grid.nan_to_num()  # the gradient of NaN is a segmentation fault in torch 2.13, and such a loss is refused anyhow
     return F.grid_sample(image.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)
 
 

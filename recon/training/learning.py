@@ -174,12 +174,17 @@ class _Run:
         for parameter, *each in zip(self.parameters, *gradients, strict=True):
             parameter.grad = None if each[0] is None else sum(each[1:], each[0]) / len(parts)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.clipping)
-        if not (torch.isfinite(value) and torch.isfinite(norm)):
-            raise Refusal(f"the loss became NaN or infinite at step {step + 1}{self._kept}; try a lower rate than {self.settings.rate}")
+        self.refuse_unless_finite(norm)
         self.optimiser.step()
         _approach(self.average, self.network, min(self.settings.average, (1 + step) / (10 + step)))
         self.step = step + 1
         self.spent.loss, self.spent.batches = self.spent.loss + float(value), self.spent.batches + 1
+
+    def refuse_unless_finite(self, value: Tensor) -> None:
+        """Refusal if a loss or the norm of its gradient is not finite."""
+        if not torch.isfinite(value):
+            step, rate = self.step + 1, self.settings.rate
+            raise Refusal(f"the loss became NaN or infinite at step {step}{self._kept}; try a lower rate than {rate}")
 
     def judge(self, found: Found, row: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         """The row of a validation, and what was done about constant outputs.
@@ -256,6 +261,7 @@ class _Run:
 
     def _gradient(self, part: Any) -> tuple[Tensor, Sequence[Tensor | None]]:
         value = self.source.loss(self.network, part)
+        self.refuse_unless_finite(value)
         return value.detach(), torch.autograd.grad(value, self.parameters, allow_unused=True)
 
     def _state(self) -> State:

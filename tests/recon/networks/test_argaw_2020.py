@@ -135,6 +135,15 @@ def test_the_inverse_undoes_a_warp():
     torch.testing.assert_close(back[..., 12:-12, 12:-12], smooth[..., 12:-12, 12:-12], atol=0.01, rtol=0)
 
 
+def test_a_warp_by_nothing_that_is_a_number_is_survived():
+    """A training that diverges ends with a refusal, not with the process."""
+    image, field = torch.rand(2, 1, 24, 40, requires_grad=True), torch.zeros(2, 2, 24, 40)
+    field[:, :, 3:9, 5:30] = float("nan")
+    field.requires_grad_()
+    warp(image, field).square().sum().backward()
+    assert image.grad is not None and torch.isfinite(image.grad).all()
+
+
 def test_an_affine_map_does_not_depend_on_the_scale():
     theta = torch.tensor([[[1.1, 0.05, 0.1], [-0.03, 0.9, -0.05]]])
     coarse, fine = (affine_displacement(theta, (8 * k, 12 * k)) for k in (1, 4))
