@@ -45,7 +45,8 @@ def reconstructed(video: NDArray, camera: str, method: str) -> NDArray:
 def liveliest(video: NDArray, height: int, width: int) -> tuple[slice, slice]:
     """The part of a video that changes most from its first to its last frame."""
     change = uniform_filter(np.abs(video[-1] - video[0]), (height, width), mode="constant")
-    inside = change[height // 2 : change.shape[0] - height // 2, width // 2 : change.shape[1] - width // 2]
+    (below, right), (rows, columns) = (height // 2, width // 2), change.shape
+    inside = change[below : rows - height + below + 1, right : columns - width + right + 1]
     top, left = np.unravel_index(inside.argmax(), inside.shape)
     return slice(top, top + height), slice(left, left + width)
 

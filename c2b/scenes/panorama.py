@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -239,6 +239,7 @@ def _read(file: Path, stored: bool) -> NDArray[np.float32]:
     return values if stored else StandardRGB().decode(values).astype(np.float32)
 
 
+@lru_cache(1)
 def _wrapped(stored: bool) -> NDArray[np.float32]:
     """A photograph around the whole sphere, mirrored where it ends, with grain so that no place is smooth; (h, w, 3)."""
     shape = _ROWS, 2 * _ROWS

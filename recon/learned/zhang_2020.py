@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 #: BaseGAN, GramGAN, HeptaGAN: each keeps the losses of the one before.
 STAGES = ("B", "BG", "BGH")
 
-#: What binds frames to their order: the pairs of the paper, or, ours, the better of both orders.
-ORDERS = ("pairwise", "better")
+#: What binds frames to their order: the pairs of the paper; or, ours, the better of both orders, or that which `motion` sees.
+ORDERS = ("pairwise", "better", "taught")
 
 #: Frames that it makes, and those of them of which GramGAN makes a new blurred picture.
 FRAMES, USED = 7, (0, 3, 6)
@@ -54,7 +54,8 @@ class Zhang2020(BlurToVideo):
         The steps with which the terms of GramGAN and of HeptaGAN begin.
     order : str
         ``pairwise``: the middle frame, and sums and differences of pairs about it, squared; ``better``: the error in the better of both
-        orders of clips turned such that most moves down or right, and half that of the middle frame.
+        orders of clips turned such that most moves down or right, and half that of the middle frame; ``taught``: the same error in the
+        order of the video that `motion` makes of the picture (`recon.training.order_teacher`).
     perceptual, adversarial, flow, gram, cycle : float
         Weights of the terms.
     features : str
@@ -70,7 +71,7 @@ class Zhang2020(BlurToVideo):
             **{
                 "width": 16,
                 "fold": 2,
-                "order": "better",
+                "order": "taught",
                 "adversarial": 0.0,
                 "perceptual": 0.0,
                 "gram_from": 18_750,
@@ -175,11 +176,14 @@ class Zhang2020(BlurToVideo):
     def loss(self, network: Any, batch: Batch, step: int = 0) -> Tensor:
         """Training loss of a batch in that step: the terms that have begun."""
         from recon.training.flow_teacher import turned
+        from recon.training.order_teacher import ordered
 
         with self.autocast():
             picture, truth = pictures(batch.given), batch.truth
             if self.order == "better":
                 truth = turned(truth)
+            elif self.order == "taught":
+                truth = ordered(picture, truth)
             frames = network(picture).frames.float()
             loss = self.base_loss(network, frames, truth)
             if "G" in self.stages and step >= self.gram_from:
@@ -204,6 +208,8 @@ class Zhang2020(BlurToVideo):
             errors, backwards = better_order(frames, truth, root_mean_square)
             truth = torch.where(backwards[:, None, None, None], truth.flip(1), truth)
             loss = errors.mean() + 0.5 * root_mean_square(frames[:, 3], truth[:, 3]).mean()
+        elif self.order == "taught":
+            loss = root_mean_square(frames, truth).mean() + 0.5 * root_mean_square(frames[:, 3], truth[:, 3]).mean()
         else:
             loss = (frames[:, 3] - truth[:, 3]).square().mean() + squared_pairs(frames, truth)
         if self.perceptual:

@@ -22,7 +22,7 @@ from recon.learned.network import Network
 from recon.networks.patch_discriminator import PatchDiscriminator
 from recon.networks.space_to_depth import unfold
 
-#: Residual blocks, and slope of the leaky ReLU inside.
+#: Residual blocks, and slope of the leaky ReLU. The paper speaks of it inside the blocks; with ReLU elsewhere nearly all channels died.
 BLOCKS, LEAK = 12, 0.1
 
 #: The second convolution of a block begins so much smaller than by He's rule, and so does the last layer of the network.
@@ -65,14 +65,14 @@ class Zhang2020(nn.Module, Network):
         self.frames = frames
         self.multiple = (4 * fold, 4 * fold)
         self.encoder = nn.Sequential(
-            *(nn.Conv2d(planes * fold**2, width, 7, padding=3), nn.ReLU(inplace=True)),
-            *(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), nn.ReLU(inplace=True)),
-            *(nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1), nn.ReLU(inplace=True)),
+            *(nn.Conv2d(planes * fold**2, width, 7, padding=3), nn.LeakyReLU(LEAK, inplace=True)),
+            *(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), nn.LeakyReLU(LEAK, inplace=True)),
+            *(nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1), nn.LeakyReLU(LEAK, inplace=True)),
         )
         self.blocks = nn.Sequential(*[ResidualBlock(4 * width) for _ in range(BLOCKS)])
         self.decoder = nn.Sequential(
-            *(nn.ConvTranspose2d(4 * width, 2 * width, 4, stride=2, padding=1), nn.ReLU(inplace=True)),
-            *(nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1), nn.ReLU(inplace=True)),
+            *(nn.ConvTranspose2d(4 * width, 2 * width, 4, stride=2, padding=1), nn.LeakyReLU(LEAK, inplace=True)),
+            *(nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1), nn.LeakyReLU(LEAK, inplace=True)),
         )
         self.last = nn.Conv2d(width, planes * frames * fold**2, 7, padding=3)
         self.critic = PatchDiscriminator(planes) if critic else None

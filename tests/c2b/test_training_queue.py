@@ -122,7 +122,7 @@ def test_stopped_in_good_order_a_queue_goes_on_where_it_was(capsys, monkeypatch)
     Path("runs").rename("straight")
     for _ in range(20):
         steps = iter(range(99))
-        monkeypatch.setattr(Stop, "__call__", lambda self, steps=steps: setattr(self, "stopped", next(steps) >= 10) or self.stopped)
+        monkeypatch.setattr(Stop, "__call__", lambda self, steps=steps: setattr(self, "stopped", next(steps) >= 14) or self.stopped)
         assert main(["train", "--queue", "queue.toml"]) == 0
         states = [line.split("|")[2].strip() for line in Path("runs/runs.md").read_text().splitlines()[2:]]
         if states == ["finished", "finished"]:
@@ -230,9 +230,8 @@ def test_two_at_once_do_not_write_the_same_weights(capsys):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_training_that_is_ended_from_outside_loses_at_most_the_steps_since_its_checkpoint(number, capsys):
-    """By a signal none, if it can be caught: it ends after the step at hand, with its checkpoint."""
+def test_a_training_that_is_ended_from_outside_loses_nothing(capsys):
+    """It ends after the step at hand, with its checkpoint; those killed at once are above."""
     command = [word.replace("steps=12", "steps=4000").replace("every=3", "every=5") for word in COMMAND]
     environment = {**os.environ, "PYTHONPATH": str(Path(recon.__file__).parents[1])}
     program = [sys.executable, "-c", "import sys; from c2b.cli import main; sys.exit(main(sys.argv[1:]))", *command]
@@ -241,12 +240,11 @@ def test_a_training_that_is_ended_from_outside_loses_at_most_the_steps_since_its
         while not (log.exists() and len(log.read_text().splitlines()) > 3):
             assert running.poll() is None
             time.sleep(0.02)
-        running.send_signal(number)
+        running.terminate()
         said = running.communicate()[1]
-    assert running.returncode == (130 if number == signal.SIGTERM else -9)
-    assert "w.checkpoint.safetensors is kept" in said or number == signal.SIGKILL
+    assert running.returncode == 130 and "w.checkpoint.safetensors is kept" in said
     step = weight_file.read("w.checkpoint.safetensors", "checkpoint")[1]["place"]["step"]
-    assert step >= TrainingLog(log, resumed=True).rows[-1]["step"] - 5
+    assert step >= TrainingLog(log, resumed=True).rows[-1]["step"]
     assert main([word.replace("steps=4000", f"steps={step + 3}") for word in command]) == 0
     assert TrainingLog(log, resumed=True).rows[-1]["step"] == step + 3
 

@@ -76,6 +76,15 @@ def test_losses_of_frames_that_are_true():
     assert method.gram_loss(returns(truth.flip(1)), truth, truth) > 0.01  # the frames that were used come out in another order
 
 
+def test_the_taught_order_is_that_of_the_video_that_motion_makes():
+    from recon.training.order_teacher import ordered
+
+    truth = moving()
+    picture = truth.mean(1, keepdim=True)
+    once = ordered(picture, truth)
+    assert torch.equal(once, ordered(picture, truth.flip(1))) and (torch.equal(once, truth) or torch.equal(once, truth.flip(1)))
+
+
 def test_terms_begin_with_their_steps_and_stages_add_terms():
     losses = {}
     for stages in ("B", "BG", "BGH"):
@@ -86,7 +95,7 @@ def test_terms_begin_with_their_steps_and_stages_add_terms():
     assert losses["BG"][1] == losses["BG"][2] == losses["BGH"][1] > losses["B"][0] and losses["BGH"][2] > losses["BG"][2]
 
 
-@pytest.mark.parametrize("order", ["pairwise", "better"])
+@pytest.mark.parametrize("order", ["pairwise", "better", "taught"])
 def test_a_step_lowers_the_loss_of_all_terms_together(order):
     method = learner(order=order, gram_from=0, cycle_from=0)
     network, batch = part(method)

@@ -1,0 +1,37 @@
+"""The order of a sharp clip as a trained method sees it in the blur alone: of both, that in which the clip is nearer to its video.
+
+A blurred picture does not tell the order of its frames, so that a network which makes them at once learns the mean of both, which is
+the picture itself. An order that follows from the picture leaves one answer.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recon.learned.blur_to_video import continued
+from recon.training.order_losses import better_order, root_mean_square
+
+#: The weights that teach.
+TEACHER = "motion"
+
+
+def ordered(picture: Tensor, truth: Tensor) -> Tensor:
+    """Clips (N, T, H, W) whose blurred pictures are (N, 1, H, W), each in the order of the teacher's video of its picture."""
+    network, (height, width) = _teacher(), picture.shape[-2:]
+    with torch.no_grad():
+        taught = network(continued(picture, network.multiple), truth.shape[1]).frames[..., :height, :width]
+    backwards = better_order(taught, truth, root_mean_square)[1]
+    return torch.where(backwards[:, None, None, None], truth.flip(1), truth)
+
+
+@cache
+def _teacher() -> Any:
+    import recon
+    from recon import weight_file
+
+    method: Any = recon.make(TEACHER)
+    return method.load(weight_file.locate(TEACHER)).trained_.network
