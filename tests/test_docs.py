@@ -26,7 +26,7 @@ PIECES = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 SECTIONS = {text.partition("\n")[0]: text for text in re.split(r"^## ", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]}
-GUARDS = "map or floors or term or need_each_other or long or heavy"
+GUARDS = "map or floors or need_each_other"
 
 
 class Steps(NamedTuple):
@@ -78,14 +78,16 @@ def follow(there: Path, asked: Steps) -> None:
         (there / name).write_text(text[:at] + line + text[at:], encoding="utf-8")
 
 
-@pytest.mark.parametrize("section", SECTIONS)
-def test_what_is_added_is_its_file_and_one_line(copy, tmp_path, section):
-    if section == "A network":
-        pytest.importorskip("torch")
-    asked = steps(SECTIONS[section])
-    assert asked.files and len(asked.lines) == 1 and asked.runs
-    follow(copy, asked)
-    script = "import sys, warnings\nwarnings.simplefilter('error')\nfrom c2b.cli import main\n" + "\n".join(asked.runs)
+def test_what_is_added_is_its_file_and_one_line(copy, tmp_path):
+    """One process runs what all sections ask for, each in a folder of its own."""
+    pytest.importorskip("torch")
+    script = "import os, sys, warnings\nwarnings.simplefilter('error')\nfrom c2b.cli import main\n"
+    for number, (title, section) in enumerate(SECTIONS.items()):
+        asked = steps(section)
+        assert asked.files and len(asked.lines) == 1 and asked.runs, title
+        follow(copy, asked)
+        folder = str(tmp_path / str(number))
+        script += "\n".join([f"print({title!r}); os.mkdir({folder!r}); os.chdir({folder!r})", *asked.runs]) + "\n"
     done = run(["-c", script], cwd=tmp_path, copy=copy)
     assert done.returncode == 0, done.stdout + done.stderr
 
