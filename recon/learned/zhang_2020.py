@@ -56,6 +56,8 @@ class Zhang2020(BlurToVideo):
         ``pairwise``: the middle frame, and sums and differences of pairs about it, squared; ``better``: the error in the better of both
         orders of clips turned such that most moves down or right, and half that of the middle frame; ``taught``: the same error in the
         order of the video that `motion` makes of the picture (`recon.training.order_teacher`).
+    taught_steps : int
+        First steps in which, with ``order=taught``, that video itself is the truth: unlike the clip it follows from the picture.
     perceptual, adversarial, flow, gram, cycle : float
         Weights of the terms.
     features : str
@@ -77,7 +79,7 @@ class Zhang2020(BlurToVideo):
                 "gram_from": 18_750,
                 "crop": 128,
             },
-            **{"cycle_from": 22_500, "batch": 8, "steps": 26_250, "rate": 1e-3, "betas": (0.9, 0.999)},
+            **{"taught_steps": 10_000, "cycle_from": 22_500, "batch": 8, "steps": 26_250, "rate": 1e-3, "betas": (0.9, 0.999)},
         },
         "quick": {"width": 8, "fold": 2, "stages": "B", "order": "better", "adversarial": 0.0, "crop": 96, "steps": 2_000},
     }
@@ -92,6 +94,7 @@ class Zhang2020(BlurToVideo):
         gram_from: int = 10_000,
         cycle_from: int = 15_000,
         order: str = "pairwise",
+        taught_steps: int = 0,
         perceptual: float = 1.0,
         adversarial: float = 5e-4,
         flow: float = 1e-3,
@@ -105,13 +108,13 @@ class Zhang2020(BlurToVideo):
         for word, value, known in (("stages", stages, STAGES), ("order", order, ORDERS)):
             if value not in known:
                 raise Refusal(f"unknown {word} {value!r}; known: {', '.join(known)}")
-        if min(width, fold) < 1 or min(gram_from, cycle_from, passes) < 0:
-            raise Refusal(
-                f"width={width}, fold={fold}, gram_from={gram_from}, cycle_from={cycle_from}, passes={passes} is too small"
-            )
+        counts = {"gram_from": gram_from, "cycle_from": cycle_from, "passes": passes, "taught_steps": taught_steps}
+        if min(width, fold) < 1 or min(counts.values()) < 0:
+            raise Refusal(f"{', '.join(f'{k}={v}' for k, v in {'width': width, 'fold': fold, **counts}.items())} is too small")
         if min(perceptual, adversarial, flow, gram, cycle) < 0:
             raise Refusal("the weight of a term of the loss is below 0")
         self.width, self.fold, self.stages, self.gram_from, self.cycle_from = width, fold, stages, gram_from, cycle_from
+        self.taught_steps = taught_steps
         self.order, self.perceptual, self.adversarial, self.flow = order, perceptual, adversarial, flow
         self.gram, self.cycle, self.features, self.passes = gram, cycle, features, passes
 
@@ -133,8 +136,8 @@ class Zhang2020(BlurToVideo):
 
     def terms(self) -> dict[str, Any]:
         """What the loss depends on."""
-        words = ("stages", "gram_from", "cycle_from", "order", "perceptual", "adversarial", "flow", "gram", "cycle", "features")
-        return {word: getattr(self, word) for word in words}
+        steps = ("stages", "gram_from", "cycle_from", "order", "taught_steps")
+        return {word: getattr(self, word) for word in (*steps, "perceptual", "adversarial", "flow", "gram", "cycle", "features")}
 
     def frames_made(self, network: Any) -> int:
         """Seven."""
@@ -176,14 +179,14 @@ class Zhang2020(BlurToVideo):
     def loss(self, network: Any, batch: Batch, step: int = 0) -> Tensor:
         """Training loss of a batch in that step: the terms that have begun."""
         from recon.training.flow_teacher import turned
-        from recon.training.order_teacher import ordered
+        from recon.training.order_teacher import ordered, taught
 
         with self.autocast():
             picture, truth = pictures(batch.given), batch.truth
             if self.order == "better":
                 truth = turned(truth)
             elif self.order == "taught":
-                truth = ordered(picture, truth)
+                truth = taught(picture, FRAMES) if step < self.taught_steps else ordered(picture, truth)
             frames = network(picture).frames.float()
             loss = self.base_loss(network, frames, truth)
             if "G" in self.stages and step >= self.gram_from:

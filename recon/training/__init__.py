@@ -9,7 +9,7 @@ on_policy.py            captures on their way through the stages of an unfolded 
 initialisation.py       initial weights
 losses.py               training losses
 order_losses.py         those of a video whose order in time cannot be observed
-order_teacher.py        the order of a clip as a trained method sees it in its blur
+order_teacher.py        a trained method as the teacher of another: its video, and the order of a clip nearer to it
 multi_scale_losses.py   those at several scales, and of the motion by which a video is made
 perceptual.py           features of pictures by which losses compare them
 flow_teacher.py         the optical flow of a sharp clip, to learn from

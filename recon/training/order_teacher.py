@@ -1,4 +1,4 @@
-"""The order of a sharp clip as a trained method sees it in the blur alone: of both, that in which the clip is nearer to its video.
+"""A trained method as the teacher of another: its video of a blurred picture, and the order of a sharp clip that is nearer to it.
 
 A blurred picture does not tell the order of its frames, so that a network which makes them at once learns the mean of both, which is
 the picture itself. An order that follows from the picture leaves one answer.
@@ -19,12 +19,16 @@ from recon.training.order_losses import better_order, root_mean_square
 TEACHER = "motion"
 
 
-def ordered(picture: Tensor, truth: Tensor) -> Tensor:
-    """Clips (N, T, H, W) whose blurred pictures are (N, 1, H, W), each in the order of the teacher's video of its picture."""
+def taught(picture: Tensor, frames: int) -> Tensor:
+    """The teacher's video (N, T, H, W) of blurred pictures (N, 1, H, W), of so many frames; without slope."""
     network, (height, width) = _teacher(), picture.shape[-2:]
     with torch.no_grad():
-        taught = network(continued(picture, network.multiple), truth.shape[1]).frames[..., :height, :width]
-    backwards = better_order(taught, truth, root_mean_square)[1]
+        return network(continued(picture, network.multiple), frames).frames[..., :height, :width]
+
+
+def ordered(picture: Tensor, truth: Tensor) -> Tensor:
+    """Clips (N, T, H, W) whose blurred pictures are (N, 1, H, W), each in the order of the teacher's video of its picture."""
+    backwards = better_order(taught(picture, truth.shape[1]), truth, root_mean_square)[1]
     return torch.where(backwards[:, None, None, None], truth.flip(1), truth)
 
 
