@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import lcm
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from c2b import codes
 from c2b.source import Part
 from c2b.video.recording import Recording
 from recon.demosaicing import demosaic
+from sensors import spec
 from sensors.colour_filter import PATTERNS
 from sensors.refusal import Refusal
 from sensors.response import Response
@@ -74,6 +77,17 @@ def seen_levels(video: Recording, white: float | None, black: float | None) -> d
     noted = {key: video.record.get(f"source_{key}") for key in ("white", "black")}
     known = {key: float(level) for key, level in noted.items() if isinstance(level, (int, float))}
     return {key: known.get(key) if level is None else level for key, level in (("white", white), ("black", black))}
+
+
+def tile_of(video: Recording, truth: Recording) -> tuple[int, int] | None:
+    """Rows and columns after which what pixels saw repeats, by the record of a video; None where it does not say its code."""
+    try:
+        tile = codes.make(str(video.record["code_spec"])).shape[-2:]
+        colour = spec.parse(str(video.record.get("sensor_spec", "?")))[1].get("colour", truth.colour)
+    except (KeyError, Refusal, OSError):
+        return None
+    colours = 2 if colour in PATTERNS else 1
+    return lcm(tile[0], colours), lcm(tile[1], colours)
 
 
 def _numbers(video: Recording, key: str, default: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:

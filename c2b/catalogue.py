@@ -31,7 +31,7 @@ def tables() -> dict[str, dict[str, str]]:
     import c2b
     import recon
     import sensors
-    from recon import priors
+    from recon import measures, priors
 
     formats = {f"{name} (video)": target for name, target in c2b.VIDEO_FORMATS.items()}
     formats |= {f"{name} (capture)": target for name, target in c2b.CAPTURE_FORMATS.items()}
@@ -43,6 +43,7 @@ def tables() -> dict[str, dict[str, str]]:
         "responses": sensors.RESPONSES,
         "methods": recon.METHODS,
         "priors": priors.PRIORS,
+        "metrics": measures.METRICS,
         "weights": _cards(),
         "scenes": c2b.SCENES,
         "formats": formats,

@@ -68,6 +68,8 @@ class Score:
         Everything one needs to compare the numbers with those of others.
     blur : mapping or None
         A `recon.blur_metrics.BlurScore` by its names, where it was asked for.
+    metrics : mapping or None
+        Figures of merit of `recon.measures` by their names, where they were asked for.
     """
 
     psnr: float
@@ -77,6 +79,7 @@ class Score:
     clips: list[dict[str, Any]]
     conventions: dict[str, Any]
     blur: dict[str, Any] | None = None
+    metrics: dict[str, float] | None = None
 
     def to_json(self) -> str:
         """One line of JSON; an infinite PSNR, which JSON cannot write, becomes null."""

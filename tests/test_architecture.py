@@ -21,7 +21,7 @@ import recon
 import sensors
 from c2b import catalogue
 from c2b.cli import COMMANDS
-from recon import priors
+from recon import measures, priors
 from sensors.spec import find
 
 ROOT = Path(sensors.__file__).parents[1]
@@ -66,6 +66,7 @@ TABLES = {
     "response": sensors.RESPONSES,
     "method": recon.METHODS,
     "prior": priors.PRIORS,
+    "metric": measures.METRICS,
     "code": c2b.CODES,
     "scene": c2b.SCENES,
     "video format": c2b.VIDEO_FORMATS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recon.blur_metrics import BlurScore
+    from recon.measures.measure import Metric
     from recon.order import Order
 
 
@@ -23,6 +24,7 @@ def score(
     middle: bool = False,
     order: Literal["given", "best", "frame"] = "given",
     blur: bool = False,
+    metric: tuple[str, ...] = (),
     protocol: Literal["codedblurred", "cacti"] | None = None,
     psnr: Literal["volume", "frames"] = "volume",
     window: Literal["gaussian", "uniform"] = "gaussian",
@@ -45,7 +47,7 @@ def score(
     truth
         The source: a file, folder or scene.
     json
-        Print JSON: psnr, ssim, per_frame, clips, conventions, and blur where it is asked for.
+        Print JSON: psnr, ssim, per_frame, clips, conventions, and blur and metrics where they are asked for.
     middle
         The middle frame of each exposure only.
     order
@@ -53,6 +55,8 @@ def score(
     blur
         Measures of a video out of one blurred picture too: PSNR of the first, middle, last and every frame, order-invariant pair error,
         PSNR of the mean of the frames, end-point error of the optical flow from the first to the last.
+    metric
+        A further figure of merit, such as flicker, warping-error or ms-ssim; may be repeated. c2b list metrics has all.
     protocol
         codedblurred: as the pair paper (luma, 1200x720 Lanczos, SSIM at ranges 1 and 2). cacti: as the SCI benchmark (mean over frames,
         not clipped); says under which mask the measurement was taken.
@@ -72,10 +76,11 @@ def score(
         Compare values outside of the data range as they are, instead of clipping them.
     """
     from c2b import masks
-    from c2b.alignment import PROTOCOL_SIZES, matched, seen_levels
+    from c2b.alignment import PROTOCOL_SIZES, matched, seen_levels, tile_of
     from c2b.source import open_video
-    from recon import metrics
+    from recon import measures, metrics
 
+    further = measures.make(metric)
     with open_video(str(video)) as made, open_video(truth, **seen_levels(made, white, black)) as source:
         ours, theirs = matched(made, source, size=PROTOCOL_SIZES.get(protocol or ""), encode=encode)
     result = metrics.score(
@@ -98,11 +103,16 @@ def score(
         result.conventions["mask"] = mask or made.record.get("code_spec")
     if another := _another_source(made.record, truth):
         result.conventions["note"] = another
-    found = _of_blur(ours, theirs, result.conventions["encoding"], order, data_range) if blur else None
-    result = replace(result, blur=asdict(found) if found else None)
+    encoding = result.conventions["encoding"]
+    found = _of_blur(ours, theirs, encoding, order, data_range) if blur else None
+    clips = [(one / data_range, true / data_range, told["order"]) for one, true, told in zip(ours, theirs, result.clips, strict=True)]
+    values = _of_metrics(further, clips, tile_of(made, source), encoding)
+    result = replace(result, blur=asdict(found) if found else None, metrics=values or None)
     print(result.to_json() if json else result.line())
     if found and not json:
         print(result.curve(), found.line(), sep="\n")
+    for name, value in () if json else values.items():
+        print(f"{name} {value:.4f}")
     if "mask" in result.conventions and not json:
         print(f"mask: {masks.text(result.conventions['mask'] or 'unknown, the video has no record of it')}")
     if another and not json:
@@ -116,6 +126,23 @@ def _of_blur(ours: NDArray, theirs: NDArray, encoding: str, order: Order, data_r
 
     how: Any = {"data_range": data_range, "order": order, "light": make(encoding).decode, "stored": make(encoding).encode}
     return mean([blur_score(*clip, **how) for clip in zip(ours, theirs, strict=True)])
+
+
+def _of_metrics(
+    chosen: Mapping[str, Metric], clips: Sequence[tuple[NDArray, NDArray, str]], tile: tuple[int, int] | None, encoding: str
+) -> dict[str, float]:
+    """The mean of each metric over clips: video and truth (T, ...), 1 = white, and the order in which the video runs."""
+    from recon.measures.measure import Outcome
+    from sensors.refusal import Refusal
+    from sensors.response import make
+
+    response, values = make(encoding), {}
+    for name, one in chosen.items():
+        found = [one(Outcome(clip[::-1] if order == "reversed" else clip, true, response, tile)) for clip, true, order in clips]
+        if None in found:
+            raise Refusal(f"{name} needs {one.needs}")
+        values[name] = sum(value for value in found if value is not None) / len(found)
+    return values
 
 
 def _another_source(record: Mapping[str, Any], truth: str) -> str:
