@@ -11,8 +11,10 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     video/                   high-speed video in and out, one file per format
     scenes/                  procedural scenes with a known answer
     captures/                capture files, one file per format
-    comparison.py camera_grid.py comparison_table.py     videos x cameras x methods, and the tables that it gives
+    comparison.py camera_grid.py sweep.py                videos x cameras x methods, settings taken through several values
     comparison_unit.py comparison_store.py               its units of work, for any process; the cells that they leave
+    comparison_work.py comparison_processes.py           what a process does of them; several processes
+    comparison_table.py comparison_dataframe.py          the tables that it gives; the same for pandas and as Parquet
     alignment.py             a reconstruction beside its truth
     catalogue.py             all that has a name, with its settings and what they mean
     file_facts.py            what any file is and holds

@@ -37,6 +37,8 @@ class CameraGrid:
     benchmark : bool
         As tables of the SCI benchmark have it: by default its own coded pixel and mask for a scene with a mask, and no mask that is
         smaller than the frames.
+    per_exposure : bool
+        Lights are those of a whole exposure, so that codes of different length take as much of it.
     """
 
     sensors: tuple[str, ...] = ()
@@ -44,9 +46,15 @@ class CameraGrid:
     readouts: tuple[str, ...] = ()
     lights: tuple[float, ...] = ()
     benchmark: bool = False
+    per_exposure: bool = False
     _found: dict[tuple[str, str], tuple[list[Camera], list[tuple[str, Refusal]]]] = field(
         default_factory=dict, repr=False, compare=False
     )
+
+    @property
+    def sensors_named(self) -> tuple[str, ...]:
+        """Those that were named, or are taken because none was."""
+        return self.sensors or SENSORS
 
     def cameras(self, video: Recording, leave_out: LeaveOut) -> list[Camera]:
         """The cameras for a recording: for its colour, and with its own mask where that is asked for.
@@ -88,7 +96,9 @@ class CameraGrid:
 
     def _lit(self, one: Camera) -> Iterable[Camera]:
         """The camera at each light level; an ideal one knows none."""
-        return [one] if one.chip.readout.ideal or not self.lights else [one.lit(white) for white in self.lights]
+        if one.chip.readout.ideal or not self.lights:
+            return [one]
+        return [one.lit(light / one.chip.frames if self.per_exposure else light) for light in self.lights]
 
     def _covering(self, found: Iterable[Camera], video: Recording, leave_out: LeaveOut) -> list[Camera]:
         """Cameras but for those whose mask file is smaller than the frames, which no table of a benchmark has."""

@@ -3,7 +3,7 @@
 ::
 
     REPORT/comparison.csv           a row per video, camera and method
-    REPORT/cells/DIGEST.json        what the row is made of, a cell for each part of its exposures
+    REPORT/cells/DIGEST.json        what the row is made of, a cell for each part of its exposures; or why it was refused
     REPORT/cells/DIGEST.npy         its frames, and NAME.truth.npy the true ones, where they were asked for
 
 A file appears whole or not at all, and a cell is named by all that decides it, so that several runs may use one folder at once. The
@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -23,14 +23,17 @@ from typing import Any
 import numpy as np
 
 from c2b.comparison_table import Row, read_rows, write_rows
-from c2b.comparison_unit import Cell, Frames, row_of
+from c2b.comparison_unit import NO_FRAMES, Cell, Frames, LeftOut, row_of
 from sensors.atomic_file import atomic_file
 from sensors.refusal import Refusal
 
-TABLE, CELLS = "comparison.csv", "cells"
+TABLE, CELLS, PARQUET = "comparison.csv", "cells", "comparison.parquet"
 
 #: Version of the content of a cell; one of another version is computed again.
-VERSION = 2
+VERSION = 3
+
+#: Part of its time that a run spends on making its table anew.
+TABLE_SHARE = 0.02
 
 
 class Store:
@@ -49,8 +52,10 @@ class Store:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._cells: dict[str, Cell] = {}
+        self._of_row: dict[str, dict[str, None]] = {}
+        self._in_memory: dict[str, Frames] = {}
         self._kept: dict[str, Row] = {}
-        self._written = 0.0
+        self._next_table = 0.0
         self.folder = folder
         if folder is None:
             return
@@ -65,50 +70,87 @@ class Store:
         """The table of a report."""
         return self.folder and self.folder / TABLE
 
-    def refresh(self) -> bool:
-        """Look for cells that other runs have written; whether there are any."""
+    def refresh(self, cells: Iterable[str] | None = None) -> bool:
+        """Look for cells that other runs have written, all or these; whether there are any."""
         known = len(self._cells)
         if self.folder is not None:
-            for path in sorted((self.folder / CELLS).glob("*.json")):
+            folder = self.folder / CELLS
+            for path in sorted(folder.glob("*.json")) if cells is None else [folder / f"{digest}.json" for digest in cells]:
                 if path.stem not in self._cells and (cell := _read(path)):
-                    self._cells[cell.digest] = cell
+                    self.add(cell)
         return len(self._cells) > known
 
-    def holds(self, digest: str, row: str, shown: Sequence[int] = ()) -> bool:
-        """Whether a cell, or the whole row it belongs to, is known, with the frames of these exposures."""
-        cell = self._cells.get(digest)
-        if not shown:
-            return cell is not None or row in self._kept
-        if cell is None or self.folder is None or not set(shown) <= set(cell.frames.get("exposures", ())):
-            return False
-        return all((self.folder / CELLS / cell.frames[name]).is_file() for name in ("video", "truth"))
+    def known(self, digest: str, row: str) -> list[Cell]:
+        """The cell of that digest; or those that make up the whole row that it belongs to; or none."""
+        if cell := self._cells.get(digest):
+            return [cell]
+        return _chain([self._cells[one] for one in self._of_row.get(row, ())])
 
-    def add(self, cell: Cell) -> None:
-        """Know a cell that another process has written."""
+    def holds(self, digest: str, row: str, shown: Sequence[int] = (), metrics: Iterable[str] = ()) -> bool:
+        """Whether a cell, or the whole row it belongs to, is known, with these metrics and the frames of these exposures.
+
+        A cell that was refused would be refused again.
+        """
+        if not (cells := self.known(digest, row)):
+            kept = self._kept.get(row)
+            return not shown and kept is not None and all(kept.metrics.get(name) is not None for name in metrics)
+        refused = any(not cell.scores for cell in cells)
+        return refused or (all(cell.measured(metrics) for cell in cells) and set(shown) <= self.frames_of(cells).keys())
+
+    def frames_of(self, cells: Iterable[Cell]) -> dict[int, tuple[Cell, int]]:
+        """Exposures whose frames are kept: the cell that has them, and their place in it."""
+        found: dict[int, tuple[Cell, int]] = {}
+        for cell in cells:
+            files = [self.folder / CELLS / cell.frames[name] for name in ("video", "truth")] if self.folder and cell.frames else []
+            if cell.digest in self._in_memory or (files and all(file.is_file() for file in files)):
+                found |= {number: (cell, place) for place, number in enumerate(cell.frames["exposures"])}
+        return found
+
+    def load(self, cell: Cell) -> Frames:
+        """The frames of a cell, mapped into memory."""
+        if cell.digest in self._in_memory or self.folder is None:
+            return self._in_memory[cell.digest]
+        return Frames(*(np.load(self.folder / CELLS / cell.frames[name], mmap_mode="r") for name in ("video", "truth")))
+
+    def add(self, cell: Cell, frames: Frames = NO_FRAMES) -> None:
+        """Know a cell that another process has written; without a folder its frames, too."""
         self._cells[cell.digest] = cell
+        self._of_row.setdefault(str(cell.row["digest"]), {})[cell.digest] = None
+        if self.folder is None and frames.video.size:
+            self._in_memory[cell.digest] = frames
 
-    def write(self, cell: Cell, frames: Frames) -> None:
-        """Keep a cell; its frames come first, so that a cell never names files that are not there."""
+    def write(self, cell: Cell, frames: Frames) -> Cell:
+        """Keep a cell, with what was known of it before; its frames come first, so that it never names files that are not there."""
         if known := self._cells.get(cell.digest):
-            cell = replace(cell, order=known.order)
+            cell = cell.with_more(known)
         if self.folder is not None:
             folder = self.folder / CELLS
             self.folder.mkdir(exist_ok=True)
             folder.mkdir(exist_ok=True)
-            for name in ("truth", "video") if cell.frames else ():
+            for name in ("truth", "video") if frames.video.size else ():
                 with atomic_file(folder / cell.frames[name]) as partial:
                     np.save(partial, getattr(frames, name))
             with atomic_file(folder / f"{cell.digest}.json") as partial:
                 partial.write_text(_text(cell), encoding="utf-8")
-        self.add(cell)
+        self.add(cell, frames)
+        return cell
 
     def rows(self) -> dict[str, Row]:
         """The rows whose exposures are all there, by digest, in the order in which runs began and in that of each run."""
-        groups: dict[str, list[Cell]] = {}
+        found: dict[str, Row] = {}
         for cell in sorted(self._cells.values(), key=lambda cell: (cell.order, cell.digest)):
-            groups.setdefault(str(cell.row["digest"]), []).append(cell)
-        found = {digest: row_of(cells) for digest, cells in groups.items() if _covers(cells)}
-        return {digest: row for digest, row in self._kept.items() if digest not in groups} | found
+            row = str(cell.row["digest"])
+            cells = [] if row in found else _chain([self._cells[one] for one in self._of_row[row]])
+            if cells and all(cell.scores for cell in cells):
+                found[row] = row_of(cells)
+        kept = {digest: row for digest, row in self._kept.items() if digest not in self._of_row}
+        return kept | found
+
+    def refusals(self, wanted: Iterable[tuple[str, str]]) -> Iterator[LeftOut]:
+        """What was refused of these cells, each with its row."""
+        for digest, row in wanted:
+            for one in (digest,) if digest in self._cells else self._of_row.get(row, ()):
+                yield from self._cells[one].refused
 
     def write_table(self, *, at_most_every: float = 0.0) -> None:
         """Make the table of the cells anew, and once more if another run has written some meanwhile.
@@ -116,9 +158,11 @@ class Store:
         Parameters
         ----------
         at_most_every : float
-            Seconds since the last time within which it is left as it is.
+            Seconds since the last time within which it is left as it is; longer where the table is so long that it would cost more
+            than `TABLE_SHARE` of the time. 0: now.
         """
-        if self.table is None or monotonic() < self._written + at_most_every:
+        started = monotonic()
+        if self.table is None or (at_most_every and started < self._next_table):
             return
         self.refresh()
         while True:
@@ -127,7 +171,8 @@ class Store:
                 write_rows(self.table, rows)
             if not self.refresh():
                 break
-        self._written = monotonic()
+        now = monotonic()
+        self._next_table = now + max(at_most_every, (now - started) / TABLE_SHARE)
 
     @contextlib.contextmanager
     def claimed(self, cells: Iterable[str], *, wait: bool = False) -> Iterator[set[str]]:
@@ -162,15 +207,15 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _covers(cells: Iterable[Cell]) -> bool:
-    """Whether parts make up all exposures of their row, each once."""
-    reached = 0
+def _chain(cells: Iterable[Cell]) -> list[Cell]:
+    """Cells that make up all exposures of their row, each exposure once, whatever parts different runs took; none if some lack."""
+    reached: dict[int, list[Cell]] = {0: []}
     ordered = sorted(cells, key=lambda cell: cell.exposures)
     for cell in ordered:
-        if cell.exposures[0] != reached:
-            return False
-        reached = cell.exposures[1]
-    return reached == ordered[-1].row["exposures"]
+        first, last = cell.exposures
+        if first in reached and last not in reached:
+            reached[last] = [*reached[first], cell]
+    return reached.get(ordered[-1].row["exposures"], []) if ordered else []
 
 
 def _text(cell: Cell) -> str:
@@ -185,10 +230,19 @@ def _read(path: Path) -> Cell | None:
         told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if told.pop("version") != VERSION or told["digest"] != path.stem:
             return None
-        scores = {name: [float("inf" if value is None else value) for value in values] for name, values in told["scores"].items()}
-        pairs = {name: (int(told[name][0]), int(told[name][1])) for name in ("exposures", "order")}
-        cell = Cell(**{**told, **pairs, "scores": scores})
-        row_of([cell])
-        return cell
+        return _cell(told)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):  # damaged: it is computed again
         return None
+
+
+def _cell(told: Mapping[str, Any]) -> Cell:
+    """What JSON holds, as it was; whatever is wrong with it is raised here."""
+    scores = {name: [float("inf" if value is None else value) for value in values] for name, values in told["scores"].items()}
+    pairs = {name: (int(told[name][0]), int(told[name][1])) for name in ("exposures", "order")}
+    words = {"refused": tuple(LeftOut(*one) for one in told["refused"]), "unmeasured": tuple(told["unmeasured"])}
+    cell = Cell(**{**told, **pairs, **words, "scores": scores})
+    if scores:
+        row_of([cell])
+    elif not cell.refused:
+        raise ValueError("neither scores nor a reason")
+    return cell

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from itertools import groupby
 from math import fsum, isfinite
 from pathlib import Path
 from statistics import stdev
+from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from sensors import spec
@@ -29,6 +30,10 @@ class Row:
         What tells the code from others: kind, frames, size, share of open pixels and the first digits of its sha256.
     light : float or None
         Electrons at white per sub-exposure; None for an ideal readout.
+    exposure_light : float or None
+        The same of a whole exposure.
+    speed : int
+        Frames of the recording from one sub-exposure to the next: above 1 some are skipped, and things move faster.
     psnr, ssim : float
         Mean over the exposures: dB, and by ``ssim_window`` with a data range of 1.
     initial_psnr, middle_psnr, last_psnr : float
@@ -59,6 +64,8 @@ class Row:
         Digest of the sensor, and of all that decides this row.
     c2b : str
         Version.
+    metrics : mapping of str to float
+        Further figures of merit (`recon.measures`) that were measured, by name; each is a column of its own.
     """
 
     video: str
@@ -67,6 +74,8 @@ class Row:
     mask: str
     readout: str
     light: float | None
+    exposure_light: float | None
+    speed: int
     method: str
     psnr: float
     ssim: float
@@ -98,19 +107,27 @@ class Row:
     sensor_digest: str
     digest: str
     c2b: str
+    metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def value(self, column: str) -> Any:
+        """A column or a metric; None where it has none."""
+        return self.metrics.get(column) if column not in COLUMNS else getattr(self, column)
 
 
-COLUMNS = tuple(f.name for f in fields(Row))
+#: The columns of every table; those of metrics follow.
+COLUMNS = tuple(f.name for f in fields(Row) if f.name != "metrics")
 
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean over all videos of one camera and method; ``spread`` is the standard deviation of PSNR over them, dB."""
+    """The mean over videos and seeds of one camera and method; ``spread`` is the standard deviation of PSNR over the videos, dB."""
 
     sensor: str
     code: str
     readout: str
     light: float | None
+    exposure_light: float | None
+    speed: int
     method: str
     order: str
     psnr: float
@@ -125,12 +142,21 @@ class Mean:
     end_point_error: float | None
     cpu_seconds: float
     videos: int
+    seeds: int
     exposures: int
+    metrics: Mapping[str, float | None] = field(default_factory=dict, hash=False)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What tells it from other means."""
+        return self.sensor, self.code, self.readout, self.light, self.speed, self.method
 
 
 #: The fields of a `Mean` that are means over its rows.
 AVERAGED = tuple(
-    name for name, hint in get_type_hints(Mean).items() if hint in (float, float | None) and name not in ("light", "spread")
+    name
+    for name, hint in get_type_hints(Mean).items()
+    if hint in (float, float | None) and name not in ("light", "exposure_light", "spread")
 )
 
 
@@ -147,9 +173,9 @@ def read_rows(path: Path) -> dict[str, Row]:
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             header, *lines = csv.reader(file)
-            if tuple(header) != COLUMNS:
+            if tuple(header[: len(COLUMNS)]) != COLUMNS:
                 raise ValueError("other columns")
-            rows = [_row(line) for line in lines]
+            rows = [_row(line, header[len(COLUMNS) :]) for line in lines]
     except (ValueError, csv.Error) as error:
         raise Refusal(f"{path} is not a comparison by this version of c2b ({error}); name another folder") from None
     return {row.digest: row for row in rows}
@@ -158,26 +184,45 @@ def read_rows(path: Path) -> dict[str, Row]:
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Write the whole CSV anew; whoever reads it meanwhile sees the old one."""
     with atomic_file(path) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        rows = [*rows]
+        metrics = metrics_of(rows)
         table = csv.writer(file)
-        table.writerow(COLUMNS)
-        table.writerows(astuple(row) for row in rows)
+        table.writerow((*COLUMNS, *metrics))
+        table.writerows([row.value(name) for name in (*COLUMNS, *metrics)] for row in rows)
+
+
+def metrics_of(rows: Iterable[Row]) -> list[str]:
+    """Names of the metrics that any row has, in the order in which they appear."""
+    return [*dict.fromkeys(name for row in rows for name in row.metrics)]
 
 
 def means(rows: Iterable[Row]) -> list[Mean]:
-    """Over the videos, for each camera and method, in the order of the rows."""
+    """Over the videos and seeds, for each camera, speed and method, in the order of the rows."""
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.sensor, row.code, row.readout, row.light, row.method, row.order), []).append(row)
+        key = (row.sensor, row.code, row.readout, row.light, row.exposure_light, row.speed, row.method, row.order)
+        groups.setdefault(key, []).append(row)
     found = []
     for key, of in groups.items():
         averages: dict[str, Any] = {name: _mean(of, name) for name in AVERAGED}
-        averages |= {"spread": _spread([row.psnr for row in of]), "videos": len(of), "exposures": sum(row.exposures for row in of)}
+        averages["metrics"] = {name: _mean(of, name) for name in metrics_of(of)}
+        videos: dict[str, list[float]] = {}
+        for row in of:
+            videos.setdefault(row.video, []).append(row.psnr)
+        averages["spread"] = _spread([fsum(values) / len(values) for values in videos.values()])
+        averages |= {"videos": len(videos), "seeds": len({row.seed for row in of}), "exposures": sum(row.exposures for row in of)}
         found.append(Mean(*key, **averages))
     return found
 
 
 def tables(
-    rows: Sequence[Row], *, apart: bool = False, masks: bool = False, left_out: Iterable[tuple[str, str]] = ()
+    rows: Sequence[Row],
+    *,
+    apart: bool = False,
+    per_exposure: bool = False,
+    masks: bool = False,
+    left_out: Iterable[tuple[str, str]] = (),
+    marks: Mapping[tuple[Any, ...], str] = MappingProxyType({}),
 ) -> Iterator[tuple[Sequence[str], Sequence[Sequence[str]], str]]:
     """What a person reads of a comparison: (columns, lines, title) of each table.
 
@@ -186,16 +231,23 @@ def tables(
     rows : sequence of Row
         Shown as means over the videos, the best first; what all lines of a table share is said once, in its title.
     apart : bool
-        A table for each readout and light.
+        A table for each readout, light and speed.
+    per_exposure : bool
+        Light is told, and tables are apart, by that of an exposure instead of that of a sub-exposure.
     masks : bool
         A last one of the mask of each code.
     left_out : iterable of (what, why)
         A table of these, if there are any.
+    marks : mapping
+        What is said of the PSNR of a mean by its `key`, such as that it is the best.
     """
-    mean = means(rows)
-    mean.sort(key=lambda one: (apart and (one.light or 0, one.readout), -one.psnr))
-    for _, part in groupby(mean, lambda one: apart and (one.light, one.readout)):
-        lines = [_line(one) for one in part]
+
+    def level(one: Mean) -> tuple[Any, ...]:
+        return (one.exposure_light if per_exposure else one.light) or 0, one.speed, one.readout
+
+    mean = sorted(means(rows), key=lambda one: (apart and level(one), -one.psnr))
+    for _, part in groupby(mean, lambda one: apart and level(one)):
+        lines = [_line(one, metrics_of(rows), per_exposure, marks) for one in part]
         once = [name for name in _MAY_BE_SAID_ONCE if len({line[name] for line in lines}) == 1]
         columns = [name for name in lines[0] if name not in once]
         title = ", ".join(_MAY_BE_SAID_ONCE[name].format(text) for name in once if (text := lines[0][name]))
@@ -222,24 +274,32 @@ _MAY_BE_SAID_ONCE = {
     "code": "code: {}",
     "readout": "readout: {}",
     "light": "{} at white",
+    "speed": "every {} frames",
+    "best": "PSNR: all {}",
+    "seeds": "seeds of the noise: {}",
     "order": "{} order",
 }
 
 
-def _line(mean: Mean) -> dict[str, str]:
+def _line(mean: Mean, metrics: Iterable[str], per_exposure: bool, marks: Mapping[tuple[Any, ...], str]) -> dict[str, str]:
+    light = mean.exposure_light if per_exposure else mean.light
     return {
         "code": mean.code,
         "readout": mean.readout,
-        "light": "" if mean.light is None else f"{mean.light:g} e-",
+        "light": "" if light is None else f"{light:g} e-{' per exposure' * per_exposure}",
+        "speed": "" if mean.speed == 1 else str(mean.speed),
         "sensor": mean.sensor,
         "method": mean.method,
         "order": "" if mean.order == "given" else mean.order,
         "PSNR": f"{mean.psnr:.2f}",
+        "best": marks.get(mean.key, ""),
         "spread": "" if mean.spread is None else f"{mean.spread:.2f}",
         "SSIM": f"{mean.ssim:.3f}",
         **_ends(mean),
+        **{name: "" if (value := mean.metrics.get(name)) is None else f"{value:.4f}" for name in metrics},
         "CPU s": f"{mean.cpu_seconds:.3f}",
         "videos": str(mean.videos),
+        "seeds": "" if mean.seeds == 1 else str(mean.seeds),
     }
 
 
@@ -260,7 +320,9 @@ def _ends(mean: Mean) -> dict[str, str]:
 
 def _plain(row: Row | Mean) -> dict[str, Any]:
     """For JSON, which knows no infinity: null where video and truth are identical."""
-    plain: dict[str, Any] = {name: None if value == float("inf") else value for name, value in asdict(row).items()}
+    facts = asdict(row)
+    facts |= facts.pop("metrics")
+    plain: dict[str, Any] = {name: None if value == float("inf") else value for name, value in facts.items()}
     if "frame_psnr" in plain:
         plain["frame_psnr"] = [None if text == "inf" else float(text) for text in plain["frame_psnr"].split()]
     return plain
@@ -268,7 +330,7 @@ def _plain(row: Row | Mean) -> dict[str, Any]:
 
 def _mean(rows: list[Row], name: str) -> Any:
     """None where a row has none."""
-    values = [getattr(row, name) for row in rows]
+    values = [row.value(name) for row in rows]
     return None if None in values else fsum(values) / len(rows)
 
 
@@ -277,9 +339,10 @@ def _spread(values: Sequence[float]) -> float | None:
     return stdev(values) if len(values) > 1 and all(map(isfinite, values)) else None
 
 
-def _row(line: list[str]) -> Row:
-    values = {name: _value(text, _TYPES[name]) for name, text in zip(COLUMNS, line, strict=True)}
-    return Row(**values)
+def _row(line: list[str], metrics: Sequence[str]) -> Row:
+    values = {name: _value(text, _TYPES[name]) for name, text in zip(COLUMNS, line[: len(COLUMNS)], strict=True)}
+    further = zip(metrics, line[len(COLUMNS) :], strict=True)
+    return Row(**values, metrics={name: float(text) for name, text in further if text})
 
 
 def _value(text: str, hint: Any) -> Any:

@@ -1,14 +1,17 @@
 """The unit of work of a comparison: one video by one camera over some exposures, through all methods.
 
-A unit can be pickled, so that any process can do it; what it gives are cells, one for each method, and reasons why a method or the
-whole unit could not be done. The methods share its captures; one exposure at a time is in memory.
+A unit can be pickled, so that any process can do it; what it gives are cells, one for each method. A cell that was refused says
+why, and the others go on. The methods share its captures; one exposure at a time is in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import lcm
+from pathlib import Path
 from time import process_time
 from typing import Any, NamedTuple
 
@@ -22,9 +25,11 @@ from c2b.source import Source
 from c2b.video.recording import Recording
 from recon.blur_metrics import blur_score
 from recon.demosaicing import demosaic
+from recon.measures.measure import Metric, Outcome
 from recon.metrics import Score, score
 from recon.order import Order
 from recon.reconstructor import Reconstructor
+from sensors.capture import Capture
 from sensors.colour_filter import PATTERNS
 from sensors.refusal import Refusal
 from sensors.response import Response
@@ -36,8 +41,8 @@ SCORES = (
     *("pair_error", "pair_error_per_pixel", "reblurred_psnr", "end_point_error"),
 )
 
-#: Begins the name of the PSNR of one frame of the exposures; its number follows.
-FRAME = "frame "
+#: Begins the name of the PSNR of one frame of the exposures, whose number follows; and that of a metric of `recon.measures`.
+FRAME, METRIC = "frame ", "metric "
 
 
 class LeftOut(NamedTuple):
@@ -60,12 +65,16 @@ class Cell:
     exposures : (int, int)
         The first, and the one after the last.
     scores : mapping of str to list of float
-        Those of `SCORES`, and `FRAME` with each number, a number for each exposure.
+        Those of `SCORES`, `FRAME` with each number and `METRIC` with each name, a number for each exposure; none where it was refused.
     cpu_seconds : float
     order : (int, int)
         When the run that computed it began (ns), and its place in that run: rows of a table are in this order.
     frames : mapping
         ``exposures`` whose frames are kept, and the files ``video`` and ``truth`` beside the cell that hold them.
+    refused : tuple of LeftOut
+        What could not be done of it: the whole cell where there are no scores, else metrics. Empty of one that is as it should be.
+    unmeasured : tuple of str
+        Metrics that this method has not, or that were refused.
     """
 
     digest: str
@@ -75,6 +84,20 @@ class Cell:
     cpu_seconds: float
     order: tuple[int, int]
     frames: Mapping[str, Any] = field(default_factory=dict)
+    refused: tuple[LeftOut, ...] = ()
+    unmeasured: tuple[str, ...] = ()
+
+    def measured(self, metrics: Iterable[str]) -> bool:
+        """Whether it has the number of each of these metrics, or says that there is none."""
+        return not self.scores or all(name in self.unmeasured or METRIC + name in self.scores for name in metrics)
+
+    def with_more(self, known: Cell) -> Cell:
+        """The same with what an earlier computation of it has beside: metrics, and frames if this has none; and its order."""
+        scores = {**known.scores, **self.scores} if self.scores else {}
+        unmeasured = tuple(dict.fromkeys((*self.unmeasured, *known.unmeasured)))
+        refused = tuple(dict.fromkeys((*self.refused, *known.refused)))
+        frames = self.frames or known.frames
+        return replace(self, scores=scores, unmeasured=unmeasured, refused=refused, frames=frames, order=known.order)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +134,8 @@ class Unit:
         See `recon.order`.
     blur : bool
         Measure what `recon.blur_metrics` does, too.
+    metrics : mapping of str to Metric
+        Those of `recon.measures` that are measured, too.
     viewed : tuple of int
         Exposures whose frames are kept.
     begun : int
@@ -128,6 +153,7 @@ class Unit:
     protocol: str
     order: Order
     blur: bool
+    metrics: Mapping[str, Metric]
     viewed: tuple[int, ...]
     begun: int
 
@@ -146,49 +172,73 @@ class Unit:
         """The same with fewer methods."""
         return replace(self, tasks=tuple(tasks), methods={task.method: self.methods[task.method] for task in tasks})
 
+    @property
+    def name(self) -> str:
+        """For a person to read."""
+        return f"{self.video}, {self.camera.name}"
+
     def run(self) -> Iterator[tuple[Cell, Frames] | LeftOut | None]:
-        """None after each exposure, then each cell with its frames; what could not be done as soon as that is known."""
+        """None after each exposure, then each cell with its frames; what failed, but may not fail again, as soon as that is known."""
         running = {task: _Running() for task in self.tasks}
-        with self.source.open() as video:
-            try:
-                yield from self._exposures(video, running)
-            except Refusal as reason:
-                yield LeftOut(f"{self.video}, {self.camera.name}", str(reason))
-                return
+        try:
+            with self.source.open() as video:
+                try:
+                    yield from self._exposures(video, running)
+                except Refusal as reason:
+                    for state in running.values():
+                        state.refuse(self.name, reason)
+        except Exception as error:  # such as a file that cannot be read any more: the other units go on
+            yield failure(self.name, error)
+            return
         for task, state in running.items():
-            yield self._cell(task, state), Frames(np.stack(state.video), np.stack(state.truth)) if state.video else NO_FRAMES
+            if not state.failed:
+                yield self._cell(task, state), Frames(np.stack(state.video), np.stack(state.truth)) if state.video else NO_FRAMES
 
     def _exposures(self, video: Recording, running: dict[Task, _Running]) -> Iterator[LeftOut | None]:
-        """Take, reconstruct and score one exposure after another; a method that refuses one is not asked again."""
+        """Take, reconstruct and score one exposure after another; a method that refuses one, or fails, is not asked again."""
         response = make_response(video.response)
-        encode = response.encode
         captures = streaming.exposures(video, self.camera.chip, seed=self.seed, numbers=self.exposures)
         for number, (capture, light) in zip(self.exposures, captures, strict=True):
-            truth = encode(demosaic(light, video.colour) if video.colour in PATTERNS else light)
-            for task, state in list(running.items()):
-                try:
-                    started = process_time()
-                    made = self.methods[task.method].reconstruct(capture)[0]
-                    state.seconds += process_time() - started
-                    made = encode(made)
-                    found = score(made, truth, protocol=self.protocol, order=self.order)
-                    state.add(found, _of_blur(made, truth, self.order, response) if self.blur else {})
-                    if number in self.viewed:
-                        state.keep(made, truth)
-                except Refusal as reason:
-                    yield LeftOut(f"{self.video}, {self.camera.name}, {task.method}", str(reason))
-                    del running[task]
+            truth = response.encode(demosaic(light, video.colour) if video.colour in PATTERNS else light)
+            for task, state in running.items():
+                if state.going_on:
+                    try:
+                        self._one(number, task, state, capture, truth, response)
+                    except Refusal as reason:
+                        state.refuse(f"{self.name}, {task.method}", reason)
+                    except Exception as error:  # of a plug-in, or memory that is short: it is told, and the other methods go on
+                        state.failed, state.going_on = True, False
+                        yield failure(f"{self.name}, {task.method}", error)
             yield None
-            if not running:
+            if not any(state.going_on for state in running.values()):
                 return
 
+    def _one(self, number: int, task: Task, state: _Running, capture: Capture, truth: NDArray, response: Response) -> None:
+        """One exposure through one method."""
+        method, started = self.methods[task.method], process_time()
+        made = method.reconstruct(capture)[0]
+        state.seconds += process_time() - started
+        made = response.encode(made)
+        found = score(made, truth, protocol=self.protocol, order=self.order)
+        state.add(found, _of_blur(made, truth, self.order, response) if self.blur else {})
+        if self.metrics:
+            backwards = found.clips[0]["order"] == "reversed"
+            variance = _variance(method, capture, backwards) if "variance" in method.also else None
+            outcome = Outcome(made[::-1] if backwards else made, truth, response, _tile(capture), variance)
+            state.measure(f"{self.name}, {task.method}", self.metrics, outcome)
+        if number in self.viewed:
+            state.keep(made, truth)
+
     def _cell(self, task: Task, state: _Running) -> Cell:
+        exposures, order = (self.exposures.start, self.exposures.stop), (self.begun, task.place)
+        if not state.going_on:
+            return Cell(task.digest, task.row, exposures, {}, 0.0, order, refused=tuple(state.refused))
         rules = state.conventions
         told = {"order": rules["order"], "psnr_of": rules["psnr"]}
         row = {**task.row, **told, "ssim_window": rules["ssim_window"], "clipped": rules["clipped"]}
-        exposures = (self.exposures.start, self.exposures.stop)
         frames = {"exposures": self.shown, "video": f"{task.digest}.npy", "truth": f"{self._truth}.truth.npy"} if state.video else {}
-        return Cell(task.digest, row, exposures, state.scores, round(state.seconds, 4), (self.begun, task.place), frames)
+        refused, unmeasured = tuple(state.refused), tuple(state.unmeasured)
+        return Cell(task.digest, row, exposures, state.scores, round(state.seconds, 4), order, frames, refused, unmeasured)
 
 
 class Frames(NamedTuple):
@@ -210,6 +260,30 @@ class _Running:
     seconds: float = 0.0
     video: list[NDArray[np.uint8]] = field(default_factory=list)
     truth: list[NDArray[np.uint8]] = field(default_factory=list)
+    refused: list[LeftOut] = field(default_factory=list)
+    unmeasured: dict[str, None] = field(default_factory=dict)
+    going_on: bool = True
+    failed: bool = False
+
+    def refuse(self, what: str, reason: Refusal) -> None:
+        """No more of this: the scores so far are worth nothing."""
+        if self.going_on:
+            self.refused, self.going_on = [LeftOut(what, str(reason))], False
+
+    def measure(self, what: str, metrics: Mapping[str, Metric], outcome: Outcome) -> None:
+        """Further figures of merit of one exposure; one that refuses is not asked again, and the others go on."""
+        for name, metric in metrics.items():
+            if name not in self.unmeasured:
+                try:
+                    value = metric(outcome)
+                except Refusal as reason:
+                    self.refused.append(LeftOut(f"{what}, {name}", str(reason)))
+                    value = None
+                if value is None:
+                    self.unmeasured[name] = None
+                    self.scores.pop(METRIC + name, None)
+                else:
+                    self.scores.setdefault(METRIC + name, []).append(value)
 
     def add(self, found: Score, further: Mapping[str, float]) -> None:
         """The scores of one exposure."""
@@ -237,7 +311,27 @@ def row_of(cells: Sequence[Cell]) -> Row:
     means: dict[str, Any] = {name: float(np.mean(values)) if values else None for name, values in found.items()}
     curve = [[value for cell in in_turn for value in cell.scores[f"{FRAME}{number}"]] for number in range(cells[0].row["frames"])]
     means["frame_psnr"] = " ".join(f"{np.mean(values):.3f}" for values in curve)
-    return Row(**cells[0].row, **means, cpu_seconds=round(sum(cell.cpu_seconds for cell in cells), 4))
+    named = [name for name in in_turn[0].scores if name.startswith(METRIC) and all(name in cell.scores for cell in in_turn)]
+    metrics = {name.removeprefix(METRIC): float(np.mean([value for cell in in_turn for value in cell.scores[name]])) for name in named}
+    return Row(**cells[0].row, **means, cpu_seconds=round(sum(cell.cpu_seconds for cell in cells), 4), metrics=metrics)
+
+
+def failure(what: str, error: BaseException) -> LeftOut:
+    """What did not fail by a mistake of the user, with the place in the code that it comes from."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    place = f" ({Path(last[0].filename).name}, line {last[0].lineno})" if last else ""
+    return LeftOut(what, f"it failed and is tried again next time: {type(error).__name__}: {' '.join(str(error).split())}{place}")
+
+
+def _variance(method: Reconstructor, capture: Capture, backwards: bool) -> Callable[[], NDArray]:
+    """Variance that a method claims, (K, H, W), computed when it is asked for."""
+    return lambda: method.variance(capture)[0][:: -1 if backwards else 1]  # type: ignore[attr-defined]
+
+
+def _tile(capture: Capture) -> tuple[int, int]:
+    """Rows and columns after which what pixels see repeats; behind a colour filter that is even."""
+    colours = 2 if capture.sensor.colour in PATTERNS else 1
+    return lcm(capture.sensor.tile[0], colours), lcm(capture.sensor.tile[1], colours)
 
 
 def _of_blur(made: NDArray, truth: NDArray, order: Order, response: Response) -> dict[str, float]:

@@ -26,6 +26,22 @@ def whole(_: type, tokens: Sequence[Token]) -> int:
 Whole = Annotated[int, Parameter(converter=whole)]
 
 
+def seeds(_: type, tokens: Sequence[Token]) -> tuple[int, ...]:
+    """``3``, ``0:5`` or ``1,7``: numbers from 0 on, each once."""
+    found: dict[int, None] = {}
+    for piece in tokens[0].value.split(","):
+        first, colon, last = piece.partition(":")
+        if not all(end.isascii() and end.isdigit() and len(end) < 19 for end in ((first, last) if colon else (first,))):
+            raise ValueError(f"{tokens[0].value} are not seeds such as 3, 0:5 or 1,7")
+        found |= dict.fromkeys(range(int(first), int(last)) if colon else [int(first)])
+    if not found:
+        raise ValueError(f"{tokens[0].value} are no seeds at all; 0:5 are five")
+    return tuple(found)
+
+
+Seeds = Annotated[tuple[int, ...], Parameter(converter=seeds, n_tokens=1)]
+
+
 @dataclass(frozen=True)
 class Measurement:
     """What the user says of a measurement whose file does not say it.

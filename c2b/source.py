@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -133,6 +133,26 @@ class Source:
             whole.close()
             raise
 
+    def faster(self, times: int) -> Source:
+        """The same where everything moves so many times as fast: every so-manyth of its frames.
+
+        Raises
+        ------
+        Refusal
+            If its part is a single frame, or ``times`` is below 1.
+        """
+        if times < 1:
+            raise Refusal(f"speed={times} is not a number of frames from one to the next; needed: 1 or more")
+        first, colon, rest = self.part.frames.partition(":")
+        last, _, step = rest.partition(":")
+        if times > 1 and self.part.frames and not colon:
+            raise Refusal(f"--frames {self.part.frames} is a single frame, of which no sub-exposure can be skipped")
+        try:
+            frames = self.part.frames if times == 1 else f"{first}:{last}:{times * int(step or 1)}"
+        except ValueError:
+            raise Refusal(f"--frames {self.part.frames} is not a range such as 0:720") from None
+        return replace(self, part=replace(self.part, frames=frames))
+
     @property
     def digest(self) -> str:
         """sha256 of what tells this light from other light: file, size and time, part, and what the numbers mean."""
@@ -186,6 +206,12 @@ def part_text(video: Recording) -> str:
         return f"frames {index.start}:{index.stop}:{index.step} {place}"
     windows = f" windows {':'.join(map(str, video.runs))}" if video.runs else ""
     return f"frames {min(index)}:{max(index) + 1}{windows} {place}"
+
+
+def step_of(video: Recording) -> int:
+    """How many frames of the file it is from one frame of a recording to the next."""
+    index = video.frame_index
+    return abs(index[1] - index[0]) if len(index) > 1 else 1
 
 
 def range_of(option: str, text: str, length: int) -> slice | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from c2b.options import LevelOptions, PartOptions, Whole
+from c2b.options import LevelOptions, PartOptions, Seeds, Whole
 from c2b.source import AS_FILED, WHOLE
 
 
@@ -18,13 +18,18 @@ def compare(
     code: tuple[str, ...] = (),
     readout: tuple[str, ...] = (),
     light: tuple[float, ...] = (),
+    light_per: Literal["sub-exposure", "exposure"] = "sub-exposure",
+    sweep: tuple[str, ...] = (),
     method: tuple[str, ...] = ("pseudo-inverse", "tile", "tile+consistent"),
-    seed: Whole = 0,
+    seed: Annotated[Seeds, Parameter(name=("--seed", "--seeds"))] = (0,),
     protocol: Literal["codedblurred", "cacti"] | None = None,
     against: str = "",
     scene: tuple[str, ...] = (),
     order: Literal["given", "best", "frame"] = "given",
     blur: bool = False,
+    metric: tuple[str, ...] = (),
+    processes: Whole = 1,
+    parquet: bool = False,
     json: bool = False,
     levels: LevelOptions = AS_FILED,
     part: PartOptions = WHOLE,
@@ -32,7 +37,8 @@ def compare(
     """Compare cameras and methods on videos: simulate, reconstruct and score whatever goes together.
 
     Every exposure of every video counts. Scores compare values as the source stores them: what --linearize undoes before exposure is
-    done again. What does not go together is listed with the reason.
+    done again. What does not go together is listed with the reason. Where there are several scenes, the PSNR that is certainly above
+    every other one, by paired differences with intervals, is marked as the best, and those that are not told apart as tied.
 
     Parameters
     ----------
@@ -50,11 +56,18 @@ def compare(
     readout
         ideal, electrons:white=100,... or that of a preset, for all sensors. Default: each sensor's own.
     light
-        Electrons at white per sub-exposure, for every readout that is not ideal. Default: as the readout says.
+        Electrons at white, for every readout that is not ideal. Default: as the readout says.
+    light_per
+        What --light and --sweep white count: a sub-exposure, or a whole exposure, so that codes of 8 and of 16 frames see the same
+        light.
+    sweep
+        Take a setting through several values: white=10:1600:6 is six light levels from 10 to 1600 electrons, logarithmically;
+        leakage=0,0.01,0.05 and read_noise=1:20:4 settings of every sensor or readout that has them; speed=1,2,4 skips frames, so
+        that things move faster. May be repeated.
     method
         Method; tile+consistent is tile followed by the noise-weighted data step.
     seed
-        Seed of the noise.
+        Seed of the noise; several such as 0:5 or 1,7 are repetitions of every noisy row.
     protocol
         Score as for c2b score --protocol. With codedblurred frames become 1200x720 before exposure, unless --rows, --columns or
         --resize say otherwise. With cacti an SCI scene is taken by a coded pixel under its own mask, unless others are named.
@@ -68,6 +81,12 @@ def compare(
         each frame.
     blur
         Measures of videos out of one blurred picture too, as c2b score --blur.
+    metric
+        A further figure of merit, such as flicker, warping-error or ms-ssim; may be repeated. c2b list metrics has all.
+    processes
+        How many work at once, each on one processor. The rows are the same, in the same order.
+    parquet
+        Write REPORT/comparison.parquet, too: the rows of this comparison (needs pyarrow).
     json
         Print JSON: means over the videos, rows, what was left out, and with --against the differences.
     levels
@@ -76,37 +95,40 @@ def compare(
         Which part, and as what: see the options below.
     """
     import recon
+    from c2b import comparison_dataframe
     from c2b.alignment import protocol_part
     from c2b.camera_grid import CameraGrid
     from c2b.comparison import Comparison
-    from c2b.comparison_store import TABLE
+    from c2b.comparison_store import PARQUET, TABLE
     from c2b.comparison_table import as_json, tables
     from c2b.recording_folder import recordings
     from c2b.report import comparison_differences as paired
     from c2b.source import Source
+    from c2b.sweep import swept
     from c2b.terminal import counted, progress, table
+    from recon import measures
 
+    if parquet:
+        comparison_dataframe.needs_for_parquet(report)
     videos = [name for given in video for name in recordings(given)]
-    part, scenes = protocol_part(protocol, part), paired.scenes_of(videos, scene)
-    comparison = Comparison(
-        {name: Source(name, levels, part) for name in videos},
-        CameraGrid(sensor, code, readout, light, benchmark=protocol == "cacti"),
-        {name: recon.make(name) for name in method},
-        seed=seed,
-        protocol=protocol or "",
-        order=order,
-        blur=blur,
-    )
+    part, scenes, per = protocol_part(protocol, part), paired.scenes_of(videos, scene), light_per == "exposure"
+    grid = CameraGrid(sensor, code, readout, light, benchmark=protocol == "cacti", per_exposure=per)
+    sources, methods = {name: Source(name, levels, part) for name in videos}, {name: recon.make(name) for name in method}
+    grid, speeds = swept(grid, sweep)
+    comparison = Comparison(sources, grid, methods, seed, speeds, protocol or "", order, blur, measures.make(metric))
     if against:
-        paired.refuse_unknown(against, (task.row for unit in comparison.units() for task in unit.tasks))
-    found = comparison.run(report, progress)
-    better = paired.differences(found, against, scenes) if against else []
+        rows = (task.row for unit in comparison.units() for task in unit.tasks)
+        paired.refuse_unknown(against, rows, per_exposure=per)
+    found = comparison.run(report, progress, processes=max(processes, 1))
+    if parquet and report:
+        comparison_dataframe.write_parquet(report / PARQUET, found)
+    better = paired.differences(found, against, scenes, per_exposure=per) if against else []
     if json:
         print(as_json(found, comparison.left_out, **({"differences": paired.plain(better)} if against else {})))
         return
-    for shown in tables(found, apart=bool(readout or light), masks=protocol == "cacti", left_out=comparison.left_out):
-        print(table(*shown))
-    for shown in paired.tables(better):
+    how = {"apart": bool(readout or light or sweep), "per_exposure": per, "masks": protocol == "cacti"}
+    marks = paired.best(found, scenes, per_exposure=per)
+    for shown in (*tables(found, left_out=comparison.left_out, marks=marks, **how), *paired.tables(better)):
         print(table(*shown))
     if report:
         print(f"{report / TABLE}: {counted(len(found), 'row')}, {comparison.computed} of them new")

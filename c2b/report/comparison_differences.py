@@ -4,6 +4,7 @@
 
     scene = scenes_of(videos, ["d0[123]_*"])             d01, d02 and d03 are one street, every other video is a scene of its own
     differences(rows, "two-bucket pair", scene)          each row minus that one, PSNR of all frames and of the middle one
+    best(rows, scene)                                    which row the intervals say to be the best
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from itertools import groupby
-from math import fsum, isfinite
+from math import fsum, isfinite, nan
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
-from c2b.comparison_table import Row
+from c2b.comparison_table import Row, metrics_of
 from c2b.report.paired_differences import Difference, paired_difference
 from sensors.refusal import Refusal
 
@@ -26,20 +27,42 @@ COLUMNS = {"psnr": "PSNR, dB", "middle_psnr": "middle frame, dB"}
 #: The same where videos out of blurred pictures are compared, whose ends are the hardest to find.
 OF_BLUR = {"psnr": "PSNR, dB", "initial_psnr": "first frame, dB", "middle_psnr": "middle frame, dB", "last_psnr": "last frame, dB"}
 
-#: Reference that is the row of the highest PSNR, at each light.
+#: Reference that is the row of the highest PSNR, at each level.
 BEST = "best"
+
+#: What is said of a row that is certainly better than every other one at its level, and of those that the best is not certainly above.
+IS_BEST, TIED = "best", "tied"
+
+
+class Level(NamedTuple):
+    """What only rows that have it in common are compared under: electrons at white, or None, and how many frames are skipped."""
+
+    light: float | None
+    speed: int
+
+    def __str__(self) -> str:
+        """Nothing where it need not be said."""
+        light = "" if self.light is None else f" at {self.light:g} e-"
+        return light + ("" if self.speed == 1 else f", every {self.speed} frames")
 
 
 @dataclass(frozen=True)
 class Series:
-    """A camera and a method, and its row for each video."""
+    """A camera and a method, and its row for each video and seed."""
 
     sensor: str
     code: str
     readout: str
     light: float | None
+    speed: int
     method: str
-    rows: Mapping[str, Row] = field(default_factory=dict, compare=False)
+    exposure_light: float | None = field(default=None, compare=False)
+    rows: Mapping[tuple[str, int], Row] = field(default_factory=dict, compare=False)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """As that of a `c2b.comparison_table.Mean`."""
+        return self.sensor, self.code, self.readout, self.light, self.speed, self.method
 
     @property
     def names(self) -> tuple[str, str, str]:
@@ -48,9 +71,14 @@ class Series:
             (self.sensor, self.method), (self.sensor, self.code, self.method), (self.sensor, self.code, self.readout, self.method)
         ))  # fmt: skip
 
+    def level(self, per_exposure: bool) -> Level:
+        """What it has in common with those that it is compared with, by the light of a sub-exposure or of an exposure."""
+        return Level(self.exposure_light if per_exposure else self.light, self.speed)
+
     def mean(self, column: str) -> float:
-        """Over the videos."""
-        return fsum(getattr(row, column) for row in self.rows.values()) / len(self.rows)
+        """Over the videos and seeds; NaN where a row has no such number."""
+        values = [row.value(column) for row in self.rows.values()]
+        return nan if None in values else fsum(values) / len(values)
 
 
 @dataclass(frozen=True)
@@ -60,15 +88,15 @@ class Against:
     Attributes
     ----------
     name, reference : str
-        The two, as short as tells them from the others at that light.
-    light : float or None
+        The two, as short as tells them from the others at that level.
+    level : Level
     by : mapping of str to Difference
-        For each of `COLUMNS`, or of `OF_BLUR`.
+        For each of `COLUMNS`, or of `OF_BLUR`, and each metric that all rows have.
     """
 
     name: str
     reference: str
-    light: float | None
+    level: Level
     by: Mapping[str, Difference]
 
 
@@ -101,26 +129,27 @@ def scenes_of(videos: Iterable[str], patterns: Sequence[str]) -> dict[str, str]:
 
 def series_of(rows: Iterable[Row]) -> list[Series]:
     """Rows by camera and method, in their order."""
-    found: dict[tuple[str, str, str, float | None, str], dict[str, Row]] = {}
+    found: dict[tuple[Any, ...], dict[tuple[str, int], Row]] = {}
     for row in rows:
-        found.setdefault((row.sensor, row.code, row.readout, row.light, row.method), {})[row.video] = row
-    return [Series(*key, of) for key, of in found.items()]
+        key = (row.sensor, row.code, row.readout, row.light, row.speed, row.method, row.exposure_light)
+        found.setdefault(key, {})[row.video, row.seed] = row
+    return [Series(*key, rows=of) for key, of in found.items()]
 
 
 def difference(first: Series, second: Series, column: str, scene: Mapping[str, str]) -> Difference:
-    """First minus second over the videos that both have, by a column of their rows.
+    """First minus second over the videos and seeds that both have, by a column of their rows; seeds of a video are of one scene.
 
     Raises
     ------
     Refusal
         If there are none, or a video was reconstructed without an error.
     """
-    videos = [video for video in first.rows if video in second.rows]
-    ours, theirs = ([getattr(series.rows[video], column) for video in videos] for series in (first, second))
-    return paired_difference(ours, theirs, [scene[video] for video in videos])
+    pairs = [pair for pair in first.rows if pair in second.rows]
+    ours, theirs = ([series.rows[pair].value(column) for pair in pairs] for series in (first, second))
+    return paired_difference(ours, theirs, [scene[video] for video, _ in pairs])
 
 
-def refuse_unknown(against: str, rows: Iterable[Mapping[str, Any]]) -> None:
+def refuse_unknown(against: str, rows: Iterable[Mapping[str, Any]], *, per_exposure: bool = False) -> None:
     """Find what others are to be held against before anything is computed.
 
     Parameters
@@ -129,22 +158,24 @@ def refuse_unknown(against: str, rows: Iterable[Mapping[str, Any]]) -> None:
         As for `differences`.
     rows : iterable of mapping
         The columns of rows that are known beforehand.
+    per_exposure : bool
+        As for `differences`.
 
     Raises
     ------
     Refusal
-        If at some light there is none of that name, or several.
+        If at some level there is none of that name, or several.
     """
-    lights: dict[float | None, dict[Series, None]] = {}
+    levels: dict[Level, dict[Series, None]] = {}
     for row in rows:
-        series = Series(row["sensor"], row["code"], row["readout"], row["light"], row["method"])
-        lights.setdefault(series.light, {})[series] = None
-    for group in lights.values():
+        series = Series(*(row[name] for name in ("sensor", "code", "readout", "light", "speed", "method", "exposure_light")))
+        levels.setdefault(series.level(per_exposure), {})[series] = None
+    for group in levels.values():
         _reference([*group], against)
 
 
-def differences(rows: Sequence[Row], against: str, scene: Mapping[str, str]) -> list[Against]:
-    """Every camera and method against one, the best first, at each light.
+def differences(rows: Sequence[Row], against: str, scene: Mapping[str, str], *, per_exposure: bool = False) -> list[Against]:
+    """Every camera and method against one, the best first, at each level.
 
     Parameters
     ----------
@@ -153,38 +184,57 @@ def differences(rows: Sequence[Row], against: str, scene: Mapping[str, str]) -> 
         `BEST`, or sensor and method such as ``two-bucket pair``; where there are several such, with code or code and readout between.
     scene : mapping of str to str
         `scenes_of` the videos.
+    per_exposure : bool
+        Those of the same light per exposure are compared, instead of per sub-exposure.
 
     Raises
     ------
     Refusal
         If there is none of that name, or several.
     """
-    lights: dict[float | None, list[Series]] = {}
-    columns = OF_BLUR if all(row.pair_error is not None for row in rows) else COLUMNS
-    for series in series_of(rows):
-        if all(isfinite(series.mean(name)) for name in columns):
-            lights.setdefault(series.light, []).append(series)
+    columns = _titles(rows)
     found: list[Against] = []
-    for light, group in lights.items():
-        group.sort(key=lambda series: -series.mean("psnr"))
+    for level, group in _by_level(rows, columns, per_exposure).items():
         form = next(k for k in range(3) if k == 2 or len({series.names[k] for series in group}) == len(group))
         reference = _reference(group, against)
         for series in group:
-            if series is not reference and any(video in reference.rows for video in series.rows):
+            if series is not reference and any(pair in reference.rows for pair in series.rows):
                 by = {name: difference(series, reference, name, scene) for name in columns}
-                found.append(Against(series.names[form], reference.names[form], light, by))
+                found.append(Against(series.names[form], reference.names[form], level, by))
+    return found
+
+
+def best(rows: Sequence[Row], scene: Mapping[str, str], *, per_exposure: bool = False) -> dict[tuple[Any, ...], str]:
+    """What the intervals say of the highest PSNR at each level, by the `key` of means.
+
+    Returns
+    -------
+    dict
+        `IS_BEST` of a camera and method whose difference from every other one lies above 0 with its whole interval; else `TIED`, of
+        the highest and all that it is not certainly above. Nothing where there is a single one, or a single scene, which has no
+        interval. Each interval has its own 5 %, and still, of any number that are equally good, one is called the best in no more
+        than 5 % of cases: it would have to be above all others at once.
+    """
+    found: dict[tuple[Any, ...], str] = {}
+    for group in _by_level(rows, ("psnr",), per_exposure).values():
+        first, *others = group
+        against = [(one, difference(first, one, "psnr", scene)) for one in others if set(first.rows) & set(one.rows)]
+        if len(against) < len(others) or not others or any(told.groups == 1 for _, told in against):
+            continue
+        tied = [one for one, told in against if not told.low > 0]
+        found |= {one.key: TIED for one in (first, *tied)} if tied else {first.key: IS_BEST}
     return found
 
 
 def tables(found: Sequence[Against]) -> Iterator[tuple[Sequence[str], Sequence[Sequence[str]], str]]:
     """What a person reads of them: (columns, lines, title) for each light."""
-    for light, part in groupby(found, lambda one: one.light):
+    for level, part in groupby(found, lambda one: one.level):
         some = list(part)
         told = some[0].by["psnr"]
-        lines = [[one.name, *(f"{told}{' *' * told.certain}" for told in one.by.values())] for one in some]
-        title = f"minus {some[0].reference}" + ("" if light is None else f" at {light:g} e-")
+        lines = [[one.name, *(_text(name, told) for name, told in one.by.items())] for one in some]
+        title = f"minus {some[0].reference}{level}"
         title += f", interval of {told.level:.0%} by a bootstrap over {told.groups} scenes, * without zero"
-        yield ("", *(OF_BLUR[name] for name in some[0].by)), lines, title
+        yield ("", *(OF_BLUR.get(name, name) for name in some[0].by)), lines, title
 
 
 def plain(found: Iterable[Against]) -> list[dict[str, Any]]:
@@ -193,7 +243,8 @@ def plain(found: Iterable[Against]) -> list[dict[str, Any]]:
         {
             "first": one.name,
             "second": one.reference,
-            "light": one.light,
+            "light": one.level.light,
+            "speed": one.level.speed,
             "column": name,
             **{key: value if isfinite(value) else None for key, value in asdict(told).items()},
             "certain": told.certain,
@@ -201,6 +252,28 @@ def plain(found: Iterable[Against]) -> list[dict[str, Any]]:
         for one in found
         for name, told in one.by.items()
     ]
+
+
+def _titles(rows: Sequence[Row]) -> list[str]:
+    """The columns that are compared: those that all rows have."""
+    known = OF_BLUR if all(row.pair_error is not None for row in rows) else COLUMNS
+    return [*known, *(name for name in metrics_of(rows) if all(name in row.metrics for row in rows))]
+
+
+def _by_level(rows: Sequence[Row], columns: Iterable[str], per_exposure: bool) -> dict[Level, list[Series]]:
+    """Those that are compared, the best first; without those whose video is identical to the truth."""
+    found: dict[Level, list[Series]] = {}
+    for series in series_of(rows):
+        if all(isfinite(series.mean(name)) for name in columns):
+            found.setdefault(series.level(per_exposure), []).append(series)
+    for group in found.values():
+        group.sort(key=lambda series: -series.mean("psnr"))
+    return found
+
+
+def _text(name: str, told: Difference) -> str:
+    """Decibels with two digits, metrics with four."""
+    return (str(told) if name in OF_BLUR else told.text(4)) + " *" * told.certain
 
 
 def _reference(group: Sequence[Series], against: str) -> Series:

@@ -61,12 +61,13 @@ class Difference:
 
     def __str__(self) -> str:
         """``+0.85 [+0.31, +1.42]``."""
-        ends = (
-            f"[{self.low:+.2f}, {self.high:+.2f}]"
-            if math.isfinite(self.low) and math.isfinite(self.high)
-            else "[one scene, no interval]"
-        )
-        return f"{self.mean:+.2f} {ends}"
+        return self.text(2)
+
+    def text(self, digits: int) -> str:
+        """The same with so many digits."""
+        known = math.isfinite(self.low) and math.isfinite(self.high)
+        ends = f"[{self.low:+.{digits}f}, {self.high:+.{digits}f}]" if known else "[one scene, no interval]"
+        return f"{self.mean:+.{digits}f} {ends}"
 
 
 def paired_difference(

@@ -160,6 +160,22 @@ def test_the_measures_of_blur_are_those_of_score(here, capsys, response):
     assert "first " in told and "per pixel" in told and "Lucas-Kanade" in told
 
 
+def test_further_figures_of_merit_are_those_of_score(here, capsys):
+    words = [word for name in ("flicker", "gmsd", "warping-error") for word in ("--metric", name)]
+    assert main(["simulate", "v.npy", "v.c2b.ome.tif", "--sensor", "two-bucket"]) == 0
+    assert main(["reconstruct", "v.c2b.ome.tif", "r.npy", "--method", "pseudo-inverse"]) == 0
+    capsys.readouterr()
+    assert main(["score", "r.npy", "v.npy", "--json", *words]) == 0
+    single = json.loads(capsys.readouterr().out)["metrics"]
+    (row,) = answer(capsys, "v.npy", *ONE, *words)["rows"]
+    assert {*single} == {"flicker", "gmsd", "warping-error"}
+    assert {name: row[name] for name in single} == pytest.approx(single, rel=1e-3)
+    assert main(["score", "r.npy", "v.npy", *words]) == 0 and f"\ngmsd {single['gmsd']:.4f}\n" in capsys.readouterr().out
+    for wrong, said in (("coverage", "needs a method that tells its variance"), ("flickr", "did you mean flicker?")):
+        assert main(["score", "r.npy", "v.npy", "--metric", wrong]) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_the_order_is_a_convention_of_the_row(here, capsys):
     np.save("v.npy", np.load("v.npy")[:9])
     rows = {}
@@ -355,13 +371,16 @@ def test_the_csv_is_tidy_and_reads_back_as_it_was(tmp_path):
         "middle_ssim": 0.7,
         "cpu_seconds": 2.5,
         "light": None,
+        "exposure_light": None,
         "ssim_range_2": 0.5,
         "middle_ssim_range_2": None,
     }
-    whole = {"exposures": 3, "frames": 9, "height": 4, "width": 5, "seed": 2**63, "clipped": False}
+    whole = {"exposures": 3, "frames": 9, "speed": 1, "height": 4, "width": 5, "seed": 2**63, "clipped": False}
     row = Row(**{**texts, **numbers, **whole, "digest": "1"})
-    rows = [row, replace(row, digest="2", light=20.0, ssim_range_2=None, clipped=True)]
+    further = {"ms-ssim": 0.1 + 0.7, "lpips:net=\"a,b\"": 0.0}
+    rows = [row, replace(row, digest="2", light=20.0, exposure_light=180.0, ssim_range_2=None, clipped=True, metrics=further)]
     write_rows(tmp_path / "t.csv", rows)
+    assert (tmp_path / "t.csv").read_text().partition("\n")[0].startswith(",".join(COLUMNS) + ",ms-ssim,")
     assert read_rows(tmp_path / "t.csv") == {"1": rows[0], "2": rows[1]}
     assert read_rows(tmp_path / "absent.csv") == {}
     (mean,) = means([replace(row, psnr=30.0, video="x"), replace(row, psnr=40.0, video="y")])

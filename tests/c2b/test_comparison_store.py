@@ -17,10 +17,11 @@ import recon
 from c2b import camera, streaming
 from c2b.camera_grid import CameraGrid
 from c2b.cli import main
-from c2b.comparison import Busy, Comparison, work
+from c2b.comparison import Comparison
 from c2b.comparison_store import CELLS, TABLE, Store
 from c2b.comparison_table import read_rows, write_rows
 from c2b.comparison_unit import Cell
+from c2b.comparison_work import Busy, work
 from c2b.source import Part, Source
 from recon import method_digest, source_digest, weight_file
 from recon.priors.denoiser import Denoiser
@@ -79,7 +80,7 @@ def test_units_of_some_exposures_make_the_same_rows(here):
 def test_a_row_waits_for_all_its_exposures(here):
     first, *_ = comparison("tile", sensors=("coded-pixel",), at_once=1).units()
     store = Store(Path("d"))
-    assert [type(step) for step in work(pickle.loads(pickle.dumps(first)), store, wait=False)] == [type(None), Cell]
+    assert [type(step) for step, _ in work(pickle.loads(pickle.dumps(first)), store, wait=False)] == [type(None), Cell]
     assert store.rows() == {}
     store.write_table()
     assert not Path("d", TABLE).exists()
@@ -110,7 +111,7 @@ def test_a_run_leaves_to_another_what_that_is_at(here, monkeypatch):
     other, (task, rest) = Store(Path("d")), unit.tasks
     with other.claimed([task.digest]) as ours:
         assert ours == {task.digest}
-        steps = [*work(unit, Store(Path("d")), wait=False)]
+        steps = [step for step, _ in work(unit, Store(Path("d")), wait=False)]
         assert [step.unit.tasks for step in steps if isinstance(step, Busy)] == [(task,)]
         assert [step.digest for step in steps if isinstance(step, Cell)] == [rest.digest]
         other.write(*next(found for found in unit.of([task]).run() if isinstance(found, tuple) and isinstance(found[0], Cell)))
