@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import groupby
 from math import fsum, isfinite, nan
@@ -129,11 +129,11 @@ def scenes_of(videos: Iterable[str], patterns: Sequence[str]) -> dict[str, str]:
 
 def series_of(rows: Iterable[Row]) -> list[Series]:
     """Rows by camera and method, in their order."""
-    found: dict[tuple[Any, ...], dict[tuple[str, int], Row]] = {}
+    found: dict[Series, dict[tuple[str, int], Row]] = {}
     for row in rows:
-        key = (row.sensor, row.code, row.readout, row.light, row.speed, row.method, row.exposure_light)
-        found.setdefault(key, {})[row.video, row.seed] = row
-    return [Series(*key, rows=of) for key, of in found.items()]
+        series = Series(row.sensor, row.code, row.readout, row.light, row.speed, row.method, row.exposure_light)
+        found.setdefault(series, {})[row.video, row.seed] = row
+    return [replace(series, rows=of) for series, of in found.items()]
 
 
 def difference(first: Series, second: Series, column: str, scene: Mapping[str, str]) -> Difference:

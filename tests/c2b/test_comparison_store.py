@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import pickle
+import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic, sleep
 
 import numpy as np
 import pytest
@@ -18,14 +22,17 @@ from c2b import camera, streaming
 from c2b.camera_grid import CameraGrid
 from c2b.cli import main
 from c2b.comparison import Comparison
+from c2b.comparison_processes import spawned
 from c2b.comparison_store import CELLS, TABLE, Store
 from c2b.comparison_table import read_rows, write_rows
-from c2b.comparison_unit import Cell
+from c2b.comparison_unit import Cell, LeftOut
 from c2b.comparison_work import Busy, work
 from c2b.source import Part, Source
-from recon import method_digest, source_digest, weight_file
+from recon import measures, method_digest, source_digest, weight_file
 from recon.priors.denoiser import Denoiser
+from recon.pseudo_inverse import PseudoInverse
 from recon.reconstructor import Reconstructor
+from sensors.refusal import Refusal
 
 METHODS = ("pseudo-inverse", "tile")
 
@@ -86,6 +93,102 @@ def test_a_row_waits_for_all_its_exposures(here):
     assert not Path("d", TABLE).exists()
     rows = comparison("tile", sensors=("coded-pixel",), at_once=1).run(Path("d"))
     assert same(rows, comparison("tile", sensors=("coded-pixel",)).run())
+
+
+def test_processes_share_one_film_and_come_back_in_order(here):
+    """Several units out of a single one; the exposures are told as they are done, and frames come back without a folder."""
+    alone, apart, steps = comparison(viewed=(2,)), comparison(viewed=(2,)), []
+
+    def progress(items, total, what):
+        for item in items:
+            steps.append(type(item))
+            yield item
+        assert steps.count(type(None)) == 6 and total == 18 and what == "compare"
+
+    rows = alone.run()
+    assert same(rows, apart.run(progress=progress, processes=2)) and [unit.exposures for unit in apart._units][:3] == [
+        range(1), range(1, 2), range(2, 3)
+    ]  # fmt: skip
+    for row in rows:
+        assert all(np.array_equal(*pair) for pair in zip(alone.frames(row, [2]), apart.frames(row, [2]), strict=True))
+
+
+class Faulty(Reconstructor):
+    """Fails in its own way."""
+
+    def __init__(self, how="bug"):
+        self.how = how
+
+    def solve(self, capture):
+        if self.how == "refusal":
+            raise Refusal("not today")
+        if self.how == "death":
+            os._exit(7)
+        if self.how == "slow":
+            sleep(60)
+        return [][1]
+
+
+def test_a_cell_that_fails_is_told_and_the_rest_goes_on(here):
+    one = comparison("pseudo-inverse", sensors=("coded-pixel",))
+    one.methods = {"bug": Faulty(), "pseudo-inverse": one.methods["pseudo-inverse"], "refusal": Faulty("refusal")}
+    (row,) = one.run(Path("d"))
+    assert row.method == "pseudo-inverse" and one.computed == 1
+    reasons = {what.rpartition(", ")[2]: why for what, why in one.left_out}
+    assert reasons["refusal"] == "not today" and {*reasons} == {"refusal", "bug"}
+    assert "tried again next time: IndexError: list index out of range (test_comparison_store.py, line " in reasons["bug"]
+
+
+def test_what_was_refused_is_remembered_and_what_failed_is_tried_again(here, monkeypatch):
+    def again():
+        one = comparison("tile", sensors=("coded-pixel",))
+        one.methods |= {"bug": Faulty(), "refusal": Faulty("refusal")}
+        return one
+
+    first, asked = again(), []
+    rows = first.run(Path("d"))
+    monkeypatch.setattr(Faulty, "reconstruct", lambda self, capture: asked.append(self.how) or self.solve(capture))
+    second = again()
+    assert second.run(Path("d")) == rows and asked == ["bug"]
+    assert second.left_out.keys() == first.left_out.keys() and len(first.left_out) == 2
+    assert len(read_rows(Path("d", TABLE))) == 1
+
+
+def test_a_process_that_dies_takes_only_its_unit_with_it(here):
+    first, second = comparison("pseudo-inverse", "tile", sensors=("coded-pixel", "two-bucket"), at_once=3).units()
+    deadly = replace(first, methods={task.method: Faulty("death") for task in first.tasks})
+    faulty = replace(second, methods=second.methods | {"tile": Faulty()})
+    steps = [*spawned([deadly, faulty], Store(Path("d")), 2, wait=False)]
+    dead, failed = sorted(step for step in steps if isinstance(step, LeftOut))
+    assert dead.what == "v.npy, coded-pixel, impulse" and "ended with status 7, as where memory is short" in dead.why
+    assert failed.what == "v.npy, two-bucket, impulse, tile" and "IndexError" in failed.why
+    assert [step.row["sensor"] for step in steps if isinstance(step, Cell)] == ["two-bucket"]
+
+
+def test_processes_end_when_the_run_is_interrupted(here):
+    """At once, and without a lock or half a file."""
+    one = comparison("pseudo-inverse", sensors=("coded-pixel",))
+    unit = replace(one.units()[0], methods={"pseudo-inverse": Faulty("slow")})
+    steps = spawned([unit, *one.units()[1:]], Store(Path("d")), 2, wait=False)
+    started = monotonic()
+    threading.Timer(4, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        list(steps)
+    assert monotonic() - started < 30 and not multiprocessing.active_children()
+    assert [path.name for path in Path("d", CELLS).iterdir()] == []
+
+
+def test_runs_that_took_different_parts_make_one_row(here):
+    """Whatever was computed in which pieces, each exposure counts once."""
+    rows = comparison("tile").run()
+    for pieces in (1, 2):
+        one, store = comparison("tile", at_once=pieces), Store(Path("d"))
+        for unit in one.units()[: 3 if pieces == 1 else 1]:
+            list(work(unit, store, wait=False))
+        found = comparison("tile", at_once=2)
+        assert same(found.run(Path("d")), rows)
+    assert same(comparison("tile").run(Path("d"), processes=2), rows)
+    assert len(read_rows(Path("d", TABLE))) == 2
 
 
 # Several runs.
@@ -178,6 +281,63 @@ def test_a_cell_without_the_frames_that_are_wanted_is_computed_again(here):
     again = comparison(viewed=(0,))
     again.run(Path("d"))
     assert again.computed == 1 and len(read_rows(Path("d", TABLE))) == 4
+
+
+def test_frames_are_those_that_were_kept_or_made_anew(here):
+    kept, none = comparison("tile", viewed=(1,)), comparison("tile")
+    rows = kept.run(Path("d"))
+    assert same(none.run(), rows)
+    for one in (kept, none):
+        frames = one.frames(rows[0], [1, 2])
+        assert frames.video.shape == (2, 9, 14, 17) and np.array_equal(frames.truth, np.load("v.npy").reshape(3, 9, 14, 17)[1:])
+    assert np.array_equal(kept.frames(rows[1], [1]).video, none.frames(rows[1], [1]).video)
+    with pytest.raises(Refusal, match="there are 3, counted from 0"):
+        none.frames(rows[0], [3])
+    with pytest.raises(Refusal, match="no row of this comparison"):
+        none.frames(replace(rows[0], digest="x"))
+
+
+# Further figures of merit.
+
+
+class Sure(PseudoInverse):
+    """Claims a variance."""
+
+    also = ("variance",)
+
+    def variance(self, capture):
+        return np.full((1, 9, 14, 17), 4.0)
+
+
+def test_metrics_are_added_to_what_is_known(here, monkeypatch):
+    """Those of a cell stay when others are asked for, and frames that it kept."""
+    def asked(*names, viewed=()):
+        one = comparison("pseudo-inverse", sensors=("coded-pixel",), metrics=measures.make(names), viewed=viewed)
+        one.methods |= {"sure": Sure()}
+        return one
+
+    plain = asked(viewed=(0,)).run(Path("d"))
+    first = asked("gmsd")
+    assert [[*row.metrics] for row in first.run(Path("d"))] == [["gmsd"]] * 2 and first.computed == 2
+    second = asked("coverage", "flicker")
+    rows = second.run(Path("d"))
+    assert [{*row.metrics} for row in rows] == [{"gmsd", "flicker"}, {"gmsd", "flicker", "coverage"}] and second.computed == 2
+    assert rows[1].metrics["coverage"] == 1 and not second.left_out and same([replace(row, metrics={}) for row in rows], plain)
+    monkeypatch.setattr(streaming, "exposures", None)
+    known = asked("gmsd", "coverage", viewed=(0,))
+    assert known.run(Path("d")) == rows and known.computed == 0 and [*read_rows(Path("d", TABLE)).values()] == rows
+
+
+def test_a_metric_that_refuses_leaves_the_rest_as_it_is(here):
+    pytest.importorskip("torchmetrics")
+    one = comparison("tile", sensors=("coded-pixel",), metrics=measures.make(["vif", "gmsd"]))
+    (row,) = one.run(Path("d"))
+    assert [*row.metrics] == ["gmsd"]
+    ((what, why),) = one.left_out
+    assert what == "v.npy, coded-pixel, impulse, tile, vif" and why == "vif compares frames of 41x41 pixels and more, not 14x17"
+    again = comparison("tile", sensors=("coded-pixel",), metrics=measures.make(["vif"]))
+    again.run(Path("d"))
+    assert again.computed == 0 and again.left_out == one.left_out
 
 
 # What decides a cell.
