@@ -22,6 +22,7 @@ fuzz: $(VENV)/.test
 soak: $(VENV)/.test
 	$(SERIAL) $(BIN)/python -m tests.soak_calibration 200
 	$(SERIAL) $(BIN)/python -m tests.soak_training 10
+	$(SERIAL) C2B_THREADS=1 $(BIN)/python -m tests.soak_comparison 300
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
