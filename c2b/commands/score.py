@@ -105,8 +105,7 @@ def score(
         result.conventions["note"] = another
     encoding = result.conventions["encoding"]
     found = _of_blur(ours, theirs, encoding, order, data_range) if blur else None
-    clips = [(one / data_range, true / data_range, told["order"]) for one, true, told in zip(ours, theirs, result.clips, strict=True)]
-    values = _of_metrics(further, clips, tile_of(made, source), encoding)
+    values = _of_metrics(further, (ours / data_range, theirs / data_range), result.clips, tile_of(made, source), encoding)
     result = replace(result, blur=asdict(found) if found else None, metrics=values or None)
     print(result.to_json() if json else result.line())
     if found and not json:
@@ -129,16 +128,21 @@ def _of_blur(ours: NDArray, theirs: NDArray, encoding: str, order: Order, data_r
 
 
 def _of_metrics(
-    chosen: Mapping[str, Metric], clips: Sequence[tuple[NDArray, NDArray, str]], tile: tuple[int, int] | None, encoding: str
+    chosen: Mapping[str, Metric],
+    videos: tuple[NDArray, NDArray],
+    scored: Sequence[Mapping[str, Any]],
+    tile: tuple[int, int] | None,
+    encoding: str,
 ) -> dict[str, float]:
-    """The mean of each metric over clips: video and truth (T, ...), 1 = white, and the order in which the video runs."""
+    """The mean of each metric over clips (N, T, ...), 1 = white, each played in the order in which it was scored."""
     from recon.measures.measure import Outcome
     from sensors.refusal import Refusal
     from sensors.response import make
 
+    clips = [(ours[::-1] if told["order"] == "reversed" else ours, theirs) for ours, theirs, told in zip(*videos, scored, strict=True)]
     response, values = make(encoding), {}
     for name, one in chosen.items():
-        found = [one(Outcome(clip[::-1] if order == "reversed" else clip, true, response, tile)) for clip, true, order in clips]
+        found = [one(Outcome(*clip, response, tile)) for clip in clips]
         if None in found:
             raise Refusal(f"{name} needs {one.needs}")
         values[name] = sum(value for value in found if value is not None) / len(found)
