@@ -152,9 +152,12 @@ def _serve(connection: Connection, folder: Path | None, waits: bool) -> None:
             unit = connection.recv()
         except (EOFError, OSError):
             return
-        for step, frames in work(unit, store, wait=waits):
-            connection.send((step, None if folder else frames))
-        connection.send(Done())
+        try:
+            for step, frames in work(unit, store, wait=waits):
+                connection.send((step, None if folder else frames))
+            connection.send(Done())
+        except BrokenPipeError:  # the run was killed: what is done is kept
+            return
 
 
 def _leave(*_: object) -> None:

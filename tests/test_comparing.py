@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from c2b.cli import main
+from c2b.video.writing import write_video
 from recon import measures
-from tests.handmade_desk import lay, words_of
+from tests.handmade_desk import words_of
 
 PAGE = (Path(__file__).parents[1] / "docs" / "comparing.md").read_text(encoding="utf-8")
 COMMANDS = [line.strip() for line in re.findall(r"^    c2b .*$", PAGE, re.M)]
@@ -18,8 +19,12 @@ COMMANDS = [line.strip() for line in re.findall(r"^    c2b .*$", PAGE, re.M)]
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
-    folder = lay(tmp_path_factory.mktemp("comparing"))
-    shutil.copy(folder / "street.mp4", folder / "park.mp4")
+    """Two films."""
+    folder = tmp_path_factory.mktemp("comparing")
+    t, i, j = np.ogrid[:36, :36, :48]
+    for name, speed in (("street", 0.1), ("park", 0.3)):
+        wave = 0.5 + 0.25 * np.sin(0.3 * i + 0.2 * j - speed * t) + 0.2 * np.cos(0.5 * j)
+        write_video(folder / f"{name}.mp4", np.rint(255 * wave).astype(np.uint8))
     return folder
 
 
