@@ -90,9 +90,9 @@ class Comparison:
     >>> from c2b.source import Source
     >>> import recon
     >>> scene = "occluding-objects:frames=9,height=36,width=48"
-    >>> compared = Comparison({scene: Source(scene)}, CameraGrid(("coded-pixel", "two-bucket")), {"tile": recon.make("tile")})
-    >>> [row.sensor for row in compared.run() if row.psnr > 20]
-    ['two-bucket']
+    >>> compared = Comparison({scene: Source(scene)}, CameraGrid(("conventional", "two-bucket")), {"tile": recon.make("tile")})
+    >>> [row.sensor for row in compared.run()], [what for what, why in compared.left_out]
+    (['two-bucket'], ['conventional, impulse, tile'])
     >>> compared.frames(compared.rows[0]).video.shape
     (1, 9, 36, 48)
     """

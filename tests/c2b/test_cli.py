@@ -169,7 +169,7 @@ WORDS = {
     "score r.npy v.npy --order worst": '"given", "best"',
     "score r.npy v.npy --protocol mine": '"codedblurred", "cacti"',
     "score r.npy v.npy --data-range 0": "must be positive",
-    "list things": "known: codes, sensors, presets, readouts, responses, methods, priors, weights, scenes, formats; or one name",
+    "list things": "known: codes, sensors, presets, readouts, responses, methods, priors, metrics, weights, scenes, formats",
     "plot v.c2b.ome.tif x.png --exposure 2": "exposures 0 .. 1",
     "convert impulse x.npy --frames 0:2": "impulse is a code",
 }
@@ -280,7 +280,7 @@ def test_the_help_of_a_command_explains_each_of_its_words(capsys, command):
     assert f"Usage: c2b {command}" in told
     told = told.replace("│ *  ", "│ ")
     words = re.findall(r"^│ (?:--)?[A-Za-z].*$", told, re.MULTILINE)
-    assert words and all(re.match(r"│ \S+(?: \S+)? {2,}[\w.]", word) for word in words), "a word without help"
+    assert words and all(re.match(r"│ (?:--seed )?\S+(?: \S+)? {2,}[\w.]", word) for word in words), "a word without help"
     assert "[default: ]" not in told and "[default: None]" not in told
 
 
@@ -440,7 +440,8 @@ def test_codes_lists_criteria_for_people_and_programs(here, capsys):
 
 def test_list_knows_every_table_by_name(capsys):
     tables = json.loads(run(capsys, "list", "--json"))
-    assert list(tables) == ["codes", "sensors", "presets", "readouts", "responses", "methods", "priors", "weights", "scenes", "formats"]
+    known = ["codes", "sensors", "presets", "readouts", "responses", "methods", "priors", "metrics", "weights", "scenes", "formats"]
+    assert list(tables) == known
     assert [row["name"] for row in tables["weights"]] == sorted(path.stem for path in weight_file.SHIPPED.glob("*.safetensors"))
     assert all(row["what it is"] for rows in tables.values() for row in rows)
     told = run(capsys, "list", "sensors")
