@@ -22,7 +22,7 @@ import c2b
 from c2b.camera import Camera
 from c2b.camera_grid import CameraGrid
 from c2b.comparison_processes import spawned
-from c2b.comparison_store import Store
+from c2b.comparison_store import Run, Store
 from c2b.comparison_table import Row
 from c2b.comparison_unit import Cell, Frames, LeftOut, Task, Unit
 from c2b.comparison_work import Busy, here, lacking
@@ -113,6 +113,7 @@ class Comparison:
     rows: list[Row] = field(default_factory=list)
     _store: Store | None = field(default=None, repr=False)
     _units: list[Unit] = field(default_factory=list, repr=False)
+    _noted: bool = field(default=False, repr=False)
 
     def run(self, folder: Path | None = None, progress: Progress | None = None, *, processes: int = 1) -> list[Row]:
         """The rows of all that goes together.
@@ -131,7 +132,8 @@ class Comparison:
         Refusal
             If a video cannot be opened, nothing goes together, or the folder is no report.
         """
-        store = self._store = Store(folder)
+        store, self._noted = Store(folder), False
+        self._store = store
         units = self._units = self.units(processes)
         store.refresh()
         todo = [part for unit in units if (part := lacking(unit, store)) is not None]
@@ -168,7 +170,7 @@ class Comparison:
         Returns
         -------
         Frames
-            ``video`` and ``truth``, (n, K, H, W[, 3]) of uint8, as the source stores values, 255 = white.
+            ``video`` and ``truth``, (n, K, H, W[, 3]) of uint8, as the source stores values, 255 = white; ``capture`` and ``code``.
 
         Raises
         ------
@@ -182,6 +184,50 @@ class Comparison:
         found = [self._exposure(row, number, *kept.get(number, ())) for number in exposures]
         return Frames(*(np.stack(each) for each in zip(*found, strict=True)))
 
+    def note(
+        self,
+        command: Sequence[str] = (),
+        *,
+        against: str = "",
+        scene: Mapping[str, str] | None = None,
+        per_exposure: bool = False,
+    ) -> None:
+        """Keep beside the rows what `run` was asked for and what it left out, as the page tells it.
+
+        Parameters
+        ----------
+        command : sequence of str
+            Words of the command line.
+        against, scene, per_exposure
+            As for `c2b.report.comparison_differences.differences`.
+        """
+        self._noted = True
+        if self._store:
+            self._store.note(Run(tuple(command), tuple(self.left_out), against, dict(scene or {}), per_exposure))
+
+    def page(self, path: str | Path, **words: Any) -> Path:
+        """Write the page: one HTML file with all rows of the report, and the frames of the exposures that are `viewed`.
+
+        Parameters
+        ----------
+        path : str or Path
+            Ends in .html.
+        **words
+            As for `c2b.report.comparison_page.write_comparison_page`.
+
+        Raises
+        ------
+        Refusal
+            If nothing was run, or as that function.
+        """
+        from c2b.report.comparison_page import write_comparison_page
+
+        if self._store is None:
+            raise Refusal("there is nothing to show before run()")
+        if not self._noted:
+            self.note()
+        return write_comparison_page(path, self._store, **words)
+
     def to_dataframe(self) -> Any:
         """`rows` as a pandas DataFrame: a column for each of theirs and for each metric, and what was swept as numbers.
 
@@ -194,11 +240,10 @@ class Comparison:
 
         return dataframe(self.rows)
 
-    def _exposure(self, row: Row, number: int, *kept: Any) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Video and truth of one exposure, (K, H, W[, 3]); kept is the cell that has it, and its place in it."""
+    def _exposure(self, row: Row, number: int, *kept: Any) -> tuple[NDArray, ...]:
+        """Video, truth, capture and code of one exposure; kept is the cell that has it, and its place in it."""
         if kept and self._store:
-            video, truth = self._store.load(kept[0])
-            return video[kept[1]], truth[kept[1]]
+            return tuple(array[kept[1]] for array in self._store.load(kept[0]))
         every = ((unit, task) for unit in self._units or self.units() for task in unit.tasks)
         unit, task = next(((unit, task) for unit, task in every if task.row["digest"] == row.digest), (None, None))
         if unit is None or task is None:
@@ -208,7 +253,7 @@ class Comparison:
             if isinstance(step, LeftOut):
                 raise Refusal(f"{step.what}: {step.why}")
             if step is not None:
-                return step[1].video[0], step[1].truth[0]
+                return tuple(array[0] for array in step[1])
         raise Refusal(f"{row.video}, {row.sensor}, {row.method} gave no frames")
 
     def units(self, processes: int = 1) -> list[Unit]:

@@ -4,7 +4,8 @@
 
     REPORT/comparison.csv           a row per video, camera and method
     REPORT/cells/DIGEST.json        what the row is made of, a cell for each part of its exposures; or why it was refused
-    REPORT/cells/DIGEST.npy         its frames, and NAME.truth.npy the true ones, where they were asked for
+    REPORT/cells/DIGEST.npy         its frames, where they were asked for; NAME.truth.npy, NAME.capture.npy, NAME.code.npy beside them
+    REPORT/runs/TIME.json           what a run was asked for and what it left out
 
 A file appears whole or not at all, and a cell is named by all that decides it, so that several runs may use one folder at once. The
 table is made of the cells, whoever computed them; rows of an earlier table that have no cell stay in it, before the others.
@@ -15,9 +16,9 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,38 @@ from c2b.comparison_unit import NO_FRAMES, Cell, Frames, LeftOut, row_of
 from sensors.atomic_file import atomic_file
 from sensors.refusal import Refusal
 
-TABLE, CELLS, PARQUET = "comparison.csv", "cells", "comparison.parquet"
+TABLE, CELLS, PARQUET, RUNS = "comparison.csv", "cells", "comparison.parquet", "runs"
 
 #: Version of the content of a cell; one of another version is computed again.
-VERSION = 3
+VERSION = 4
 
 #: Part of its time that a run spends on making its table anew.
 TABLE_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run was asked for and what it left out.
+
+    Parameters
+    ----------
+    command : sequence of str
+        The words of its command line; none from Python.
+    left_out : sequence of (str, str)
+        What did not go together, and why.
+    against : str
+        As for `c2b.report.comparison_differences.differences`.
+    scene : mapping of str to str
+        The scene that each video shows.
+    per_exposure : bool
+        Whether light is told by the exposure instead of the sub-exposure.
+    """
+
+    command: Sequence[str] = ()
+    left_out: Sequence[Sequence[str]] = ()
+    against: str = ""
+    scene: Mapping[str, str] = field(default_factory=dict)
+    per_exposure: bool = False
 
 
 class Store:
@@ -56,6 +82,7 @@ class Store:
         self._in_memory: dict[str, Frames] = {}
         self._kept: dict[str, Row] = {}
         self._next_table = 0.0
+        self._noted: list[Run] = []
         self.folder = folder
         if folder is None:
             return
@@ -101,7 +128,7 @@ class Store:
         """Exposures whose frames are kept: the cell that has them, and their place in it."""
         found: dict[int, tuple[Cell, int]] = {}
         for cell in cells:
-            files = [self.folder / CELLS / cell.frames[name] for name in ("video", "truth")] if self.folder and cell.frames else []
+            files = [self.folder / CELLS / cell.frames[name] for name in Frames._fields] if self.folder and cell.frames else []
             if cell.digest in self._in_memory or (files and all(file.is_file() for file in files)):
                 found |= {number: (cell, place) for place, number in enumerate(cell.frames["exposures"])}
         return found
@@ -110,7 +137,7 @@ class Store:
         """The frames of a cell, mapped into memory."""
         if cell.digest in self._in_memory or self.folder is None:
             return self._in_memory[cell.digest]
-        return Frames(*(np.load(self.folder / CELLS / cell.frames[name], mmap_mode="r") for name in ("video", "truth")))
+        return Frames(*(np.load(self.folder / CELLS / cell.frames[name], mmap_mode="r") for name in Frames._fields))
 
     def add(self, cell: Cell, frames: Frames = NO_FRAMES) -> None:
         """Know a cell that another process has written; without a folder its frames, too."""
@@ -127,7 +154,7 @@ class Store:
             folder = self.folder / CELLS
             self.folder.mkdir(exist_ok=True)
             folder.mkdir(exist_ok=True)
-            for name in ("truth", "video") if frames.video.size else ():
+            for name in Frames._fields if frames.video.size else ():
                 with atomic_file(folder / cell.frames[name]) as partial:
                     np.save(partial, getattr(frames, name))
             with atomic_file(folder / f"{cell.digest}.json") as partial:
@@ -151,6 +178,24 @@ class Store:
         for digest, row in wanted:
             for one in (digest,) if digest in self._cells else self._of_row.get(row, ()):
                 yield from self._cells[one].refused
+
+    def note(self, run: Run) -> None:
+        """Keep what a run was asked for and what it left out."""
+        self._noted.append(run)
+        if self.folder is not None:
+            (self.folder / RUNS).mkdir(parents=True, exist_ok=True)
+            with atomic_file(self.folder / RUNS / f"{time_ns()}.json") as partial:
+                partial.write_text(json.dumps(asdict(run)), encoding="utf-8")
+
+    def noted(self) -> list[Run]:
+        """Every run so far, the first one first; a note that is damaged is passed over."""
+        if self.folder is None:
+            return self._noted
+        found = []
+        for path in sorted((self.folder / RUNS).glob("*.json")):
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                found.append(Run(**json.loads(path.read_text(encoding="utf-8"))))
+        return found
 
     def write_table(self, *, at_most_every: float = 0.0) -> None:
         """Make the table of the cells anew, and once more if another run has written some meanwhile.

@@ -27,6 +27,7 @@ from recon.blur_metrics import blur_score
 from recon.demosaicing import demosaic
 from recon.measures.measure import Metric, Outcome
 from recon.metrics import Score, score
+from recon.optical_flow import optical_flow
 from recon.order import Order
 from recon.reconstructor import Reconstructor
 from sensors.capture import Capture
@@ -43,6 +44,9 @@ SCORES = (
 
 #: Begins the name of the PSNR of one frame of the exposures, whose number follows; and that of a metric of `recon.measures`.
 FRAME, METRIC = "frame ", "metric "
+
+#: Name of the motion of the scene in an exposure, pixels per frame; measured where frames are kept for a viewer.
+MOTION = "motion"
 
 
 class LeftOut(NamedTuple):
@@ -70,7 +74,7 @@ class Cell:
     order : (int, int)
         When the run that computed it began (ns), and its place in that run: rows of a table are in this order.
     frames : mapping
-        ``exposures`` whose frames are kept, and the files ``video`` and ``truth`` beside the cell that hold them.
+        ``exposures`` whose frames are kept, and the files beside the cell that hold them, one for each field of `Frames`.
     refused : tuple of LeftOut
         What could not be done of it: the whole cell where there are no scores, else metrics. Empty of one that is as it should be.
     unmeasured : tuple of str
@@ -157,11 +161,12 @@ class Unit:
     viewed: tuple[int, ...]
     begun: int
 
-    @property
-    def _truth(self) -> str:
-        """Digest of the true frames that are kept, whatever camera sees them."""
+    def _files(self, digest: str) -> dict[str, str]:
+        """Names of the files with the frames of a cell: methods share captures, and cameras that see the same frames share these."""
         seen = f"{self.light} {self.camera.chip.frames} {self.camera.chip.period} {self.shown}"
-        return hashlib.sha256(seen.encode()).hexdigest()[:16]
+        truth, taken = (hashlib.sha256(told.encode()).hexdigest()[:16] for told in (seen, f"{seen} {self.camera.digest} {self.seed}"))
+        names = {"video": digest, "truth": f"{truth}.truth", "capture": f"{taken}.capture", "code": f"{taken}.code"}
+        return {name: f"{file}.npy" for name, file in names.items()}
 
     @property
     def shown(self) -> list[int]:
@@ -192,7 +197,7 @@ class Unit:
             return
         for task, state in running.items():
             if not state.failed:
-                yield self._cell(task, state), Frames(np.stack(state.video), np.stack(state.truth)) if state.video else NO_FRAMES
+                yield self._cell(task, state), state.frames()
 
     def _exposures(self, video: Recording, running: dict[Task, _Running]) -> Iterator[LeftOut | None]:
         """Take, reconstruct and score one exposure after another; a method that refuses one, or fails, is not asked again."""
@@ -200,9 +205,11 @@ class Unit:
         captures = streaming.exposures(video, self.camera.chip, seed=self.seed, numbers=self.exposures)
         for number, (capture, light) in zip(self.exposures, captures, strict=True):
             truth = response.encode(demosaic(light, video.colour) if video.colour in PATTERNS else light)
+            motion = {MOTION: _motion(truth)} if self.viewed else {}
             for task, state in running.items():
                 if state.going_on:
                     try:
+                        state.note(motion)
                         self._one(number, task, state, capture, truth, response)
                     except Refusal as reason:
                         state.refuse(f"{self.name}, {task.method}", reason)
@@ -227,7 +234,7 @@ class Unit:
             outcome = Outcome(made[::-1] if backwards else made, truth, response, _tile(capture), variance)
             state.measure(f"{self.name}, {task.method}", self.metrics, outcome)
         if number in self.viewed:
-            state.keep(made, truth)
+            state.keep(made, truth, capture)
 
     def _cell(self, task: Task, state: _Running) -> Cell:
         exposures, order = (self.exposures.start, self.exposures.stop), (self.begun, task.place)
@@ -236,19 +243,31 @@ class Unit:
         rules = state.conventions
         told = {"order": rules["order"], "psnr_of": rules["psnr"]}
         row = {**task.row, **told, "ssim_window": rules["ssim_window"], "clipped": rules["clipped"]}
-        frames = {"exposures": self.shown, "video": f"{task.digest}.npy", "truth": f"{self._truth}.truth.npy"} if state.video else {}
+        frames = {"exposures": self.shown, **self._files(task.digest)} if state.kept else {}
         refused, unmeasured = tuple(state.refused), tuple(state.unmeasured)
         return Cell(task.digest, row, exposures, state.scores, round(state.seconds, 4), order, frames, refused, unmeasured)
 
 
 class Frames(NamedTuple):
-    """Frames for a viewer, (n, K, H, W[, 3]), as the source stores values: 255 is white."""
+    """What a viewer shows of n exposures.
+
+    Parameters
+    ----------
+    video, truth : ndarray of uint8, (n, K, H, W[, 3])
+        As the source stores values: 255 is white.
+    capture : ndarray, (n, B, H, W[, 3])
+        As read out.
+    code : ndarray, (n, T, p, q)
+        The code of each of these exposures.
+    """
 
     video: NDArray[np.uint8]
     truth: NDArray[np.uint8]
+    capture: NDArray
+    code: NDArray
 
 
-NO_FRAMES = Frames(np.zeros(0, np.uint8), np.zeros(0, np.uint8))
+NO_FRAMES = Frames(*(np.zeros(0, np.uint8) for _ in Frames._fields))
 
 
 @dataclass
@@ -258,8 +277,7 @@ class _Running:
     scores: dict[str, list[float]] = field(default_factory=dict)
     conventions: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
-    video: list[NDArray[np.uint8]] = field(default_factory=list)
-    truth: list[NDArray[np.uint8]] = field(default_factory=list)
+    kept: list[Frames] = field(default_factory=list)
     refused: list[LeftOut] = field(default_factory=list)
     unmeasured: dict[str, None] = field(default_factory=dict)
     going_on: bool = True
@@ -298,10 +316,18 @@ class _Running:
             if value is not None:
                 self.scores.setdefault(name, []).append(float(value))
 
-    def keep(self, made: NDArray, truth: NDArray) -> None:
+    def note(self, facts: Mapping[str, float]) -> None:
+        """What is known of one exposure before it is reconstructed."""
+        for name, value in facts.items():
+            self.scores.setdefault(name, []).append(value)
+
+    def keep(self, made: NDArray, truth: NDArray, capture: Capture) -> None:
         """The frames of one exposure."""
-        self.video.append(_as_shown(made))
-        self.truth.append(_as_shown(truth))
+        self.kept.append(Frames(_as_shown(made), _as_shown(truth), np.asarray(capture.images[0]), capture.sensor.code))
+
+    def frames(self) -> Frames:
+        """Those of all exposures that are kept."""
+        return Frames(*(np.stack(arrays) for arrays in zip(*self.kept, strict=True))) if self.kept else NO_FRAMES
 
 
 def row_of(cells: Sequence[Cell]) -> Row:
@@ -339,6 +365,14 @@ def _of_blur(made: NDArray, truth: NDArray, order: Order, response: Response) ->
     if len(truth) < 2:
         raise Refusal("an exposure of one frame is no blurred picture; --blur needs 2 frames or more")
     return blur_score(made, truth, order=order, light=response.decode, stored=response.encode).values()
+
+
+def _motion(truth: NDArray) -> float:
+    """Mean length of the optical flow between the two middle frames of (T, H, W[, 3]), in pixels; 0 of one frame."""
+    if len(truth) < 2:
+        return 0.0
+    one, other = (frame.mean(-1) if frame.ndim == 3 else frame for frame in truth[(len(truth) - 1) // 2 :][:2])
+    return float(np.hypot(*optical_flow(one, other)).mean())
 
 
 def _as_shown(frames: NDArray) -> NDArray[np.uint8]:
