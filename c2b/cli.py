@@ -14,6 +14,7 @@ from cyclopts.exceptions import UnknownCommandError
 
 import c2b
 from c2b.command_examples import EXAMPLES
+from c2b.terminal import WORDS
 from sensors import spec
 from sensors.refusal import Refusal
 
@@ -71,8 +72,10 @@ def main(words: Sequence[str] | None = None) -> int:
     logging.getLogger().addHandler(_SILENT)
     notes = _Notes()
     logging.getLogger("c2b").addHandler(notes)
+    words = sys.argv[1:] if words is None else list(words)
+    typed = WORDS.set(tuple(words))
     try:
-        app(sys.argv[1:] if words is None else list(words), result_action="return_value")
+        app(words, result_action="return_value")
         sys.stdout.flush()
         notes.tell()
     except (Refusal, OSError, CycloptsError, MemoryError) as error:
@@ -86,6 +89,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"c2b: interrupted; {str(stopped) or 'nothing half-written is left'}", file=sys.stderr)
         return INTERRUPTED
     finally:
+        WORDS.reset(typed)
         logging.getLogger("c2b").removeHandler(notes)
     return 0
 

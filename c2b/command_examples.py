@@ -25,7 +25,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "c2b score street.mkv street.mp4 --middle --json",
     ),
     "compare": (
-        "c2b compare street.mp4 --report report/",
+        "c2b compare street.mp4 --report report/ --page street.html",
         "c2b compare street.mp4 --frames 0:9 --method tile+consistent --method gap-tv",
     ),
     "train": (

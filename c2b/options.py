@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -92,11 +93,43 @@ class Measurement:
         return said
 
 
+@dataclass(frozen=True)
+class PageOfFrames:
+    """The page of a comparison, and what it shows of the frames.
+
+    Parameters
+    ----------
+    page
+        One HTML file to look at and to mail: table, curves, differences, codes and captures, what was left out, and a viewer of the
+        frames. It opens anywhere, without a network. From a report folder c2b plot report/ page.html makes it again.
+    view
+        Exposures whose frames are in the page, counted from 0; may be repeated. Rows that are known without them are computed again.
+    megabytes
+        Frames are compressed, and reduced if need be, until the page is no larger.
+    """
+
+    page: Path | None = None
+    view: tuple[Whole, ...] = (0,)
+    megabytes: float = 20.0
+
+    @property
+    def exposures(self) -> tuple[int, ...]:
+        """Exposures whose frames are wanted: none without a page, which is refused if it cannot be written."""
+        from c2b.report.page import refuse_unless_page
+
+        if self.page is None:
+            return ()
+        refuse_unless_page(self.page)
+        return self.view
+
+
 #: Nothing is said.
 NOTHING = Measurement()
+NO_PAGE = PageOfFrames()
 
 #: The groups as parameters: each field is an option of its own.
 MeasurementOptions = Annotated[Measurement, Parameter(name="*")]
 LevelOptions = Annotated[Levels, Parameter(name="*")]
 PartOptions = Annotated[Part, Parameter(name="*")]
+PageOptions = Annotated[PageOfFrames, Parameter(name="*")]
 StoredPartOptions = Annotated[StoredPart, Parameter(name="*")]

@@ -1,12 +1,16 @@
-"""What a person sees on a terminal: tables as text, a bar for long work, numbers of things in words."""
+"""What a person sees on a terminal: tables as text, a bar for long work, numbers of things in words; and what was typed there."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+
+#: The words of the command line that is running, without the program.
+WORDS: ContextVar[tuple[str, ...]] = ContextVar("WORDS", default=())
 
 #: Letters of a word that a table does not break.
 SHORT = 16

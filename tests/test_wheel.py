@@ -15,13 +15,13 @@ ROOT = Path(__file__).parents[1]
 OUTSIDE = """
 import c2b, numpy, recon, sensors
 from c2b import codes
-from c2b.report.page import write_page
+from c2b.report.page import Page, write_page
 assert "site" in c2b.__file__, c2b.__file__
 sensor = sensors.make("cep-2019:white=20", codes.make("impulse"))
 assert sensor.readout.white == 20
 wall = sensors.make("two-bucket", codes.make("impulse")).capture(numpy.full((9, 12, 15), 0.5, "f4"), seed=0)
 assert abs(recon.make("gmm").reconstruct(wall) - 0.5).max() < 0.01
-write_page("index.html", title="from the wheel", sections=[])
+write_page("index.html", Page("from the wheel"))
 """
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from c2b.options import LevelOptions, PartOptions, Seeds, Whole
+from c2b.options import NO_PAGE, LevelOptions, PageOfFrames, PageOptions, PartOptions, Seeds, Whole
 from c2b.source import AS_FILED, WHOLE
+
+if TYPE_CHECKING:
+    from c2b.comparison import Comparison
 
 
 def compare(
@@ -33,6 +36,7 @@ def compare(
     json: bool = False,
     levels: LevelOptions = AS_FILED,
     part: PartOptions = WHOLE,
+    page: PageOptions = NO_PAGE,
 ) -> None:
     """Compare cameras and methods on videos: simulate, reconstruct and score whatever goes together.
 
@@ -93,8 +97,9 @@ def compare(
         What the stored values mean: see the options below.
     part
         Which part, and as what: see the options below.
+    page
+        One file to look at and to mail: see the options below.
     """
-    import recon
     from c2b import comparison_dataframe
     from c2b.alignment import protocol_part
     from c2b.camera_grid import CameraGrid
@@ -106,20 +111,21 @@ def compare(
     from c2b.source import Source
     from c2b.sweep import swept
     from c2b.terminal import counted, progress, table
-    from recon import measures
+    from recon import make, measures
 
     if parquet:
         comparison_dataframe.needs_for_parquet(report)
     videos = [name for given in video for name in recordings(given)]
     part, scenes, per = protocol_part(protocol, part), paired.scenes_of(videos, scene), light_per == "exposure"
     grid = CameraGrid(sensor, code, readout, light, benchmark=protocol == "cacti", per_exposure=per)
-    sources, methods = {name: Source(name, levels, part) for name in videos}, {name: recon.make(name) for name in method}
+    sources, methods = {name: Source(name, levels, part) for name in videos}, {name: make(name) for name in method}
     grid, speeds = swept(grid, sweep)
-    comparison = Comparison(sources, grid, methods, seed, speeds, protocol or "", order, blur, measures.make(metric))
+    comparison = Comparison(sources, grid, methods, seed, speeds, protocol or "", order, blur, measures.make(metric), page.exposures)
     if against:
         rows = (task.row for unit in comparison.units() for task in unit.tasks)
         paired.refuse_unknown(against, rows, per_exposure=per)
     found = comparison.run(report, progress, processes=max(processes, 1))
+    made = _page(comparison, page, against=against, scene=scenes, per_exposure=per)
     if parquet and report:
         comparison_dataframe.write_parquet(report / PARQUET, found)
     better = paired.differences(found, against, scenes, per_exposure=per) if against else []
@@ -132,3 +138,15 @@ def compare(
         print(table(*shown))
     if report:
         print(f"{report / TABLE}: {counted(len(found), 'row')}, {comparison.computed} of them new")
+    print(made, end="")
+
+
+def _page(comparison: Comparison, page: PageOfFrames, **asked: Any) -> str:
+    """Keep what was asked for, write the page if there is to be one, and say so."""
+    from c2b.terminal import WORDS
+
+    comparison.note(WORDS.get(), **asked)
+    if page.page is None:
+        return ""
+    size = comparison.page(page.page, megabytes=page.megabytes).stat().st_size
+    return f"{page.page}: the page, {size / 1e6:.1f} MB\n"

@@ -11,11 +11,11 @@ def demo(folder: Path = Path("c2b-demo")) -> None:
     Parameters
     ----------
     folder
-        For captures, videos, pictures and the page index.html; made anew.
+        For captures, videos, pictures, a report and the page index.html; made anew.
     """
-    from c2b.demonstration import COLUMNS, demonstrate
+    from c2b.demonstration import COLUMNS, PAGE, cells, demonstrate
     from c2b.terminal import progress, table
 
-    results = demonstrate(folder, progress)
-    print(table(COLUMNS, [result.cells() for result in results], "nine frames from one exposure"))
-    print(f"captures, videos, pictures: {folder}/\nthe page to look at: {folder / 'index.html'}")
+    rows = demonstrate(folder, progress)
+    print(table(COLUMNS, [cells(row) for row in rows], "nine frames from one exposure"))
+    print(f"captures, videos, pictures, report: {folder}/\nthe page to look at: {folder / PAGE}")

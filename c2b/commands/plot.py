@@ -12,28 +12,37 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot(file: str, png: Path, /, *, exposure: Whole = 0, white: float | None = None, black: float | None = None) -> None:
-    """Draw a capture, a code or a video.
+def plot(
+    file: str, png: Path, /, *, exposure: Whole = 0, white: float | None = None, black: float | None = None, megabytes: float = 20.0
+) -> None:
+    """Draw a capture, a code or a video, or the page of a comparison.
 
     Parameters
     ----------
     file
-        Capture, code (name or file), video or scene. An array that may be either is a video; as a code: c2b codes x.npy --png x.png
+        Capture, code (name or file), video or scene, or the report folder of a comparison. An array that may be a code or a video is a
+        video; as a code: c2b codes x.npy --png x.png
     png
-        .png .svg .pdf; .gif for an animation of a video.
+        .png .svg .pdf; .gif for an animation of a video; .html for the page of a comparison, out of what its folder holds.
     exposure
         Which exposure of a capture.
     white
         The stored value of white in a video. Default: what the file says, else its largest number.
     black
         The stored value of no light in a video. Default: what the file says, else 0.
+    megabytes
+        Size of a page: its frames are compressed, and reduced if need be, until it is no larger.
     """
     from c2b import captures
     from c2b.code_or_video import certain_code
     from c2b.output_path import refuse_input
     from c2b.plots import MOVING_SUFFIXES, save
+    from c2b.report.page import PAGE_SUFFIXES
 
     refuse_input(file, png)
+    if png.suffix.lower() in PAGE_SUFFIXES:
+        _page(Path(file), png, megabytes)
+        return
     levels = {name: value for name, value in (("white", white), ("black", black)) if value is not None}
     if captures.format_of(file) and not levels:
         save(_capture(file, exposure), png)
@@ -42,6 +51,14 @@ def plot(file: str, png: Path, /, *, exposure: Whole = 0, white: float | None = 
     else:
         save(_code_or_video(file, levels), png)
     print(f"{png}: picture of {file}")
+
+
+def _page(report: Path, html: Path, megabytes: float) -> None:
+    from c2b.comparison_store import Store
+    from c2b.report.comparison_page import write_comparison_page
+
+    write_comparison_page(html, Store(report), megabytes=megabytes)
+    print(f"{html}: page of {report}, {html.stat().st_size / 1e6:.1f} MB")
 
 
 def _capture(file: str, exposure: int) -> Figure:

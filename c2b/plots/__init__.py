@@ -8,6 +8,8 @@
     error_map.py        where and by how much each method errs
     map_picture.py      what a method tells of each pixel besides the video
     psnr_curve.py       PSNR of every frame
+    psnr_panel.py       PSNR over light, motion or frames with intervals, small, for panels side by side
+    inline_svg.py       a figure in the colours of an HTML page
     training_curve.py   how a training went
     photon_transfer_picture.py      what a calibration fitted
     animation.py        videos side by side, looping, as GIF or PNG

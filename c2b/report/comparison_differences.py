@@ -233,7 +233,8 @@ def tables(found: Sequence[Against]) -> Iterator[tuple[Sequence[str], Sequence[S
         told = some[0].by["psnr"]
         lines = [[one.name, *(_text(name, told) for name, told in one.by.items())] for one in some]
         title = f"minus {some[0].reference}{level}"
-        title += f", interval of {told.level:.0%} by a bootstrap over {told.groups} scenes, * without zero"
+        if told.groups > 1:
+            title += f", interval of {told.level:.0%} by a bootstrap over {told.groups} scenes, * without zero"
         yield ("", *(OF_BLUR.get(name, name) for name in some[0].by)), lines, title
 
 

@@ -1,172 +1,197 @@
-"""A page of findings: title, lead, facts, and sections with text, tables and figures, as one HTML file without any script."""
+"""A page of findings as one HTML file: nothing is loaded from anywhere, and nothing in it runs but its own script.
+
+Text is escaped by the template and data by JSON; a content security policy lets the browser run the script of this file alone, by its
+hash, so that no name of a file or a method can bring code along.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral, Real
+from importlib import resources
+from numbers import Real
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
 
 from sensors.atomic_file import atomic_file
 from sensors.refusal import Refusal
 
-PICTURES = ".png", ".gif", ".svg", ".jpg", ".jpeg", ".webp"
+if TYPE_CHECKING:
+    from c2b.report.cameras import CapturePicture, CodePicture
+    from c2b.report.comparison_curves import Curves
+
+
+PAGE_SUFFIXES = ".html", ".htm"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Parameters
+    ----------
+    name : str
+    format : str
+        Format specification of its numbers; nothing for words.
+    note : str
+        What a reader should know of it.
+    filter : bool
+        Whether one of its words can be chosen.
+    chosen : str
+        The word that is chosen at first; by default all are shown.
+    """
+
+    name: str
+    format: str = ""
+    note: str = ""
+    filter: bool = False
+    chosen: str = ""
+
+    @property
+    def number(self) -> bool:
+        """Whether it has numbers."""
+        return bool(self.format)
+
+    def text(self, value: Any) -> str:
+        """A cell; a dash where there is nothing to say."""
+        if value is None or (isinstance(value, Real) and math.isnan(value)):
+            return "–"
+        if isinstance(value, Real) and math.isinf(value):
+            return "∞" if float(value) > 0 else "−∞"
+        return format(value, self.format) if self.format else str(value)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table: its cells, whether it stands out, and what the viewer shows of it (series, video), if anything."""
+
+    cells: Sequence[Any]
+    strong: bool = False
+    series: int | None = None
+    video: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of values under named columns.
+    """A table that can be sorted and filtered.
 
-    Attributes
+    Parameters
     ----------
-    columns : sequence of str
-    rows : sequence of sequence
-        Words, numbers, or None where there is nothing to say.
-    caption : str
-    command : str
-        What made the table, so that a reader can make it again.
-    best : mapping of str to "max" or "min"
-        Columns in which the best value stands out, and which way is better.
-    formats : mapping of str to str
-        Format specification of the numbers of a column, such as ``".2f"``; four digits if absent.
+    columns : sequence of Column
+    lines : sequence of Line
+    text : str
     """
 
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Any]]
-    caption: str = ""
-    command: str = ""
-    best: Mapping[str, Literal["max", "min"]] = field(default_factory=dict)
-    formats: Mapping[str, str] = field(default_factory=dict)
+    columns: Sequence[Column]
+    lines: Sequence[Line]
+    text: str = ""
+
+    def options(self, place: int) -> list[str]:
+        """What the cells of a column are, each once, in their order."""
+        return list(dict.fromkeys(self.columns[place].text(line.cells[place]) for line in self.lines))
 
 
 @dataclass(frozen=True)
-class Section:
-    """One part of a page.
+class Prose:
+    """A section of words: an empty line parts paragraphs, backticks enclose code; commands stand below."""
 
-    Attributes
+    title: str
+    text: str
+    commands: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page holds; sections without content are left out.
+
+    Parameters
     ----------
     title : str
-    text : str
-        Plain text: an empty line parts paragraphs, backticks enclose code. Nothing in it is taken as HTML.
-    table : Table, optional
-    figures : sequence of (str or Path, str)
-        Picture or animation, as a path relative to the folder of the page, and its caption.
+    lead : str
+        As in `Prose`.
     facts : mapping of str to object
-        Short statements, such as a setting and its value.
+        The key figures.
+    findings : sequence of str
+        One sentence each.
+    viewer : mapping
+    sprites : sequence of str
+        As `c2b.report.viewer.Viewer.packed` gives them.
+    viewer_note : str
+    table : Table
+    curves : sequence of Curves
+    differences : sequence of (columns, lines, title)
+    codes : sequence of CodePicture
+    captures : sequence of (str, sequence of CapturePicture)
+        By light.
+    left_out : sequence of (sequence of str, str)
+        What did not go together, and why.
+    prose : sequence of Prose
+    commands : sequence of str
+        What made it.
+    conventions : mapping of str to object
+    footer : str
     """
 
     title: str
-    text: str = ""
-    table: Table | None = None
-    figures: Sequence[tuple[str | Path, str]] = ()
+    lead: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    findings: Sequence[str] = ()
+    viewer: Mapping[str, Any] = field(default_factory=dict)
+    sprites: Sequence[str] = ()
+    viewer_note: str = ""
+    table: Table | None = None
+    curves: Sequence[Curves] = ()
+    differences: Sequence[tuple[Sequence[str], Sequence[Sequence[str]], str]] = ()
+    codes: Sequence[CodePicture] = ()
+    captures: Sequence[tuple[str, Sequence[CapturePicture]]] = ()
+    left_out: Sequence[tuple[Sequence[str], str]] = ()
+    prose: Sequence[Prose] = ()
+    commands: Sequence[str] = ()
+    conventions: Mapping[str, Any] = field(default_factory=dict)
+    footer: str = ""
 
 
-def write_page(
-    path: str | Path,
-    *,
-    title: str,
-    lead: str = "",
-    sections: Sequence[Section] = (),
-    facts: Mapping[str, Any] | None = None,
-    footer: str = "",
-) -> Path:
-    """Write a page; its pictures lie beside it already, so that the folder can be moved, zipped or put on any server.
+def refuse_unless_page(path: Path) -> None:
+    """A Refusal if a page cannot be written there, before anything is computed for it."""
+    if path.suffix.lower() not in PAGE_SUFFIXES:
+        raise Refusal(f"cannot write a page as {path.name}; name it {path.stem}.html")
+    if not path.absolute().parent.is_dir():
+        raise Refusal(f"cannot write {path}: the folder {path.parent} does not exist")
+
+
+def write_page(path: str | Path, page: Page) -> Path:
+    """Write a page.
 
     Parameters
     ----------
     path : str or Path
         Ends in .html.
-    title, lead, footer : str
-        Text as in `Section`.
-    sections : sequence of Section
-    facts : mapping of str to object, optional
-        The key figures, shown large below the lead.
+    page : Page
 
     Raises
     ------
     Refusal
-        If the suffix is not .html, a picture is missing, of no kind that a browser shows, or outside the folder of the page, or
-        a row of a table is not as long as its columns.
+        If the suffix is another one, or the folder does not exist.
     OSError
         As the system reports it.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise Refusal(f"cannot write a page as {path.name}; name it {path.stem}.html")
-    for section in sections:
-        _check_table(section)
-        for picture, _ in section.figures:
-            _check_picture(path.parent, Path(picture))
-    house = Environment(
-        loader=PackageLoader("c2b", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    house.globals.update(cells=_cells, numeric=_numeric, address=_address)
-    page = house.get_template("page.html.jinja").render(
-        title=title, lead=lead, sections=sections, facts=facts or {}, footer=footer
-    )
+    refuse_unless_page(path := Path(path))
+    text = html(page)
     with atomic_file(path) as partial:
-        partial.write_text(page, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="replace")  # names of files need not be UTF-8
     return path
 
 
-def _cells(table: Table) -> list[list[tuple[str, bool]]]:
-    """Each cell as text, and whether it is the best of its column; equal texts are equally good."""
-    best: dict[int, str] = {}
-    for column, direction in table.best.items():
-        k = list(table.columns).index(column)
-        values = [row[k] for row in table.rows if _is_number(row[k]) and not math.isnan(row[k])]
-        if len(values) > 1:
-            best[k] = _text(max(values) if direction == "max" else min(values), table.formats.get(column, ".4g"))
-    specifications = [table.formats.get(column, ".4g") for column in table.columns]
-    rows = [[_text(value, how) for value, how in zip(row, specifications, strict=True)] for row in table.rows]
-    return [[(text, text == best.get(k)) for k, text in enumerate(row)] for row in rows]
+def html(page: Page) -> str:
+    """The page as text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
-
-def _numeric(table: Table) -> list[bool]:
-    """Columns of numbers are set flush right."""
-    columns = ([row[k] for row in table.rows] for k in range(len(table.columns)))
-    return [bool(values) and all(value is None or _is_number(value) for value in values) for values in columns]
-
-
-def _address(picture: str | Path) -> str:
-    """The link to a picture: slashes on every system, and blanks, # and ? written so that a browser finds the file."""
-    return quote(Path(picture).as_posix())
-
-
-def _text(value: Any, specification: str) -> str:
-    if value is None or (_is_number(value) and math.isnan(value)):
-        return "–"
-    if not _is_number(value):
-        return str(value)
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    return str(value) if isinstance(value, Integral) else format(value, specification)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _check_table(section: Section) -> None:
-    if (table := section.table) is None:
-        return
-    if any(len(row) != len(table.columns) for row in table.rows):
-        raise Refusal(f"the table of section {section.title!r} has {len(table.columns)} columns, but a row of another length")
-    for name in (*table.best, *table.formats):
-        if name not in table.columns:
-            raise Refusal(f"the table of section {section.title!r} has no column {name!r}; it has {', '.join(table.columns)}")
-
-
-def _check_picture(folder: Path, picture: Path) -> None:
-    if picture.is_absolute() or ".." in picture.parts:
-        raise Refusal(f"the picture {picture} lies outside the folder of the page; put it beside and name it relative to it")
-    if picture.suffix.lower() not in PICTURES:
-        raise Refusal(f"a page cannot show {picture}; pictures end in {', '.join(PICTURES)}")
-    if not (folder / picture).is_file():
-        raise Refusal(f"the picture {picture} is not in {folder}; write it there before the page")
+    house = Environment(
+        loader=PackageLoader("c2b", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    style, script = (resources.files("c2b.report").joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return house.get_template("page.html.jinja").render(page=page, style=style, script=script, digest=digest)

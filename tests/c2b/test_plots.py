@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from c2b.plots.error_map import error_figure
 from c2b.plots.map_picture import map_figure
 from c2b.plots.psnr_curve import psnr_figure
 from c2b.plots.strip import strip_figure
-from c2b.report.page import Section, Table, write_page
 from sensors.refusal import Refusal
 
 RNG = np.random.default_rng(7)
@@ -227,62 +225,4 @@ def test_nothing_is_written_where_it_cannot_be(tmp_path: Path) -> None:
         write_animation(tmp_path / "a.gif", {"a": VIDEO, "b": VIDEO[:7]})
     with pytest.raises(Refusal, match="finite"):
         write_animation(tmp_path / "a.gif", {"a": HOLED})
-    assert not list(tmp_path.iterdir())
-
-
-TABLE = Table(
-    ["method", "PSNR (dB)", "seconds", "frames"],
-    [["tile <b>", 25.614, 0.5, 9], ["gap & tv", np.float32(31.95), 14.0, 9], ["itself", np.inf, None, 9]],
-    caption="five < six",
-    command="c2b compare a.mkv --method 'gap & tv'",
-    best={"PSNR (dB)": "max", "seconds": "min"},
-    formats={"PSNR (dB)": ".2f"},
-)
-
-
-def test_a_page_holds_its_text_escaped_and_links_files_that_exist(tmp_path: Path) -> None:
-    save(code_figure(CODES["flutter"]), tmp_path / "my code #1.png")
-    path = write_page(
-        tmp_path / "index.html",
-        title="<Nine> frames",
-        lead="One & two.\n\nThen `a < b`.",
-        facts={"code": "impulse:tile=3"},
-        sections=[
-            Section("Codes <i>", figures=[("my code #1.png", 'A "caption"')], facts={"seed": 0}),
-            Section("Table", table=TABLE),
-        ],
-        footer="made by hand",
-    )
-    page = path.read_text(encoding="utf-8")
-    assert "<p>One &amp; two.</p>" in page and "<code>a &lt; b</code>" in page
-    assert "<title>&lt;Nine&gt; frames</title>" in page and "Codes &lt;i&gt;" in page and "tile &lt;b&gt;" in page
-    assert "gap &amp; tv" in page and "five &lt; six" in page
-    links = re.findall(r'(?:src|href)="([^#"]+)"', page)
-    assert links == ["my%20code%20%231.png"] * 2
-    assert "http" not in page and "<script" not in page, "the page must work offline, without any script"
-
-
-def test_a_table_sets_off_its_best_values(tmp_path: Path) -> None:
-    page = write_page(tmp_path / "t.html", title="t", sections=[Section("s", table=TABLE)]).read_text(encoding="utf-8")
-    assert re.findall(r"<strong>(.*?)</strong>", page) == ["0.5", "∞"]
-    assert ">25.61<" in page and ">31.95<" in page and ">–<" in page
-    assert page.count('<th scope="col" class="number">') == 3
-
-
-@pytest.mark.parametrize(
-    ("name", "section", "word"),
-    [
-        ("a.pdf", Section("s"), "name it a.html"),
-        ("a.html", Section("s", figures=[("absent.png", "")]), "is not in"),
-        ("a.html", Section("s", figures=[("../up.png", "")]), "outside the folder"),
-        ("a.html", Section("s", figures=[("/etc/up.png", "")]), "outside the folder"),
-        ("a.html", Section("s", figures=[("a.npy", "")]), "cannot show a.npy"),
-        ("a.html", Section("s", table=Table(["a"], [[1, 2]])), "another length"),
-        ("a.html", Section("s", table=Table(["a"], [[1]], best={"b": "max"})), "no column 'b'"),
-        ("absent/a.html", Section("s"), "does not exist"),
-    ],
-)
-def test_a_page_that_would_be_broken_is_refused(name: str, section: Section, word: str, tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match=word):
-        write_page(tmp_path / name, title="t", sections=[section])
     assert not list(tmp_path.iterdir())
