@@ -82,6 +82,7 @@ class _Drawn:
         self.intervals = f"Intervals are 95 %, by a bootstrap over {over}." if over else "One scene, so no intervals."
         if over.endswith("one scene"):
             self.intervals += " They tell nothing of other scenes."
+        self.intervals += " A panel far below the others has an axis of its own."
 
     def over_light(self) -> Curves | None:
         """PSNR of all exposures over the light."""
