@@ -29,6 +29,7 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     streaming.py             a recording of any length to a capture file, in constant memory
     further_maps.py          what a method gives beside the video, as files
     demonstration.py         what c2b demo shows
+    check/                   whether a capture is right, told without truth
     plots/ report/           pictures; the page of a comparison, and how sure differences are
     cli.py commands/         the command line, one file per command; options.py, options that several share
     command_examples.py      what the help of each command ends with

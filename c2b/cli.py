@@ -24,6 +24,7 @@ COMMANDS = (
     "simulate",
     "blur",
     "reconstruct",
+    "check",
     "score",
     "compare",
     "train",

@@ -20,6 +20,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "c2b reconstruct street.c2b.ome.tif street.mkv --method tile --consistent",
         "c2b reconstruct noisy.c2b.ome.tif frames/ --method gap-tv --exposures 0:2",
     ),
+    "check": (
+        "c2b check noisy.c2b.ome.tif",
+        "c2b check street.c2b.ome.tif street.mkv --plot check.png",
+    ),
     "score": (
         "c2b score street.mkv street.mp4",
         "c2b score street.mkv street.mp4 --middle --json",

@@ -147,6 +147,10 @@ class GaussianMixtureMMSE(Reconstructor):
             return prior.weights, prior.means, prior.factors, prior.floor, np.array(prior.patch)
         return (weight_file.locate(self.weights),)
 
+    def prior(self, frames: int) -> GaussianMixture:
+        """The mixture over patches of so many frames."""
+        return _marginal(self._prior(), frames)
+
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
         return self._posterior(capture, with_variance=False)[0]

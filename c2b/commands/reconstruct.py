@@ -24,6 +24,7 @@ def reconstruct(
     said: MeasurementOptions = NOTHING,
     protocol: Literal["cacti"] | None = None,
     calibrate_mask: bool = False,
+    align_code: bool = False,
     also: list[str] | None = None,
 ) -> None:
     """Turn a capture back into video.
@@ -52,6 +53,9 @@ def reconstruct(
         cacti: take the meas of an SCI .mat anew from its orig under its own mask or that of --code, as the tables of the benchmark do.
     calibrate_mask
         Estimate first how the mask truly lies (shift, rotation, scale, blur, contrast) from the capture itself, and say it.
+    align_code
+        Find first how a periodic code lies (phase of the tile, orientation, roles of the buckets, order of the frames) from the capture
+        itself, and say it and how sure it is.
     also
         What else the method gives, such as variance=FILE for gmm or attention=FILE for pair: .npy, or .png of some exposures.
     """
@@ -66,9 +70,11 @@ def reconstruct(
     from sensors.refusal import Refusal
 
     refuse_input(capture, video)
-    taken = _part(_taken(capture, said, protocol, frames, check=not calibrate_mask), exposures, capture)
+    taken = _part(_taken(capture, said, protocol, frames, check=not (calibrate_mask or align_code)), exposures, capture)
     if "encoding" in taken.record and response not in (None, "none"):
         raise Refusal(f"the video of {capture} is encoded as it is, {taken.record['encoding']}; leave --response out")
+    if align_code:
+        taken = _aligned(taken)
     if calibrate_mask:
         taken = _calibrated(taken)
     method = method or (photograph.METHOD if "encoding" in taken.record else "tile")
@@ -128,6 +134,16 @@ def _calibrated(capture: Capture) -> Capture:
     refuse_beyond_registration(capture.charge, capture.sensor)
     found = register(capture)
     print(f"mask: {found}" + f"\nnote: {found.remark}" * bool(found.remark))
+    return guessed_anew(found.capture)
+
+
+def _aligned(capture: Capture) -> Capture:
+    """The capture under the code as it is found to lie, and lines about it."""
+    from c2b.captures.unit import guessed_anew
+    from recon.code_arrangement import align
+
+    found = align(capture)
+    print("\n".join(found.lines))
     return guessed_anew(found.capture)
 
 

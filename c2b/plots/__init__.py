@@ -4,6 +4,7 @@
 
     code_picture.py     a code: its tile over time, and each pixel's timeline
     capture_picture.py  the buckets of a capture, their pixels close up, and the histogram
+    check_picture.py    a check-up on one sheet
     strip.py            chosen frames of the truth, the capture and each method
     error_map.py        where and by how much each method errs
     map_picture.py      what a method tells of each pixel besides the video
