@@ -84,7 +84,7 @@ def _plane_videos(capture: Capture, video: NDArray | None, planes: int) -> list[
 
 
 def _worst(planes: list[list[Figure]]) -> tuple[Figure, ...]:
-    """Of each figure that of the plane where it lies farthest out."""
+    """Every figure of the plane where it lies farthest out."""
     found: dict[tuple[str, str], Figure] = {}
     for one in (figure for plane in planes for figure in plane):
         key = one.name, one.where

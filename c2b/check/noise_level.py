@@ -36,10 +36,8 @@ def flat_ratio(images: NDArray, variance: NDArray, step: tuple[int, int]) -> flo
     if any(size < each + stride for size, each, stride in zip(images.shape[1:], side, step, strict=True)):
         return None
     variance = np.where(np.isfinite(variance), variance, np.nan)
-    stated = sum(
-        variance[:, i : variance.shape[1] - step[0] + i, j : variance.shape[2] - step[1] + j]
-        for i in (0, step[0])
-        for j in (0, step[1])
-    )
+    height, width = (size - stride for size, stride in zip(variance.shape[1:], step, strict=True))
+    corners = ((i, j) for i in (0, step[0]) for j in (0, step[1]))
+    stated = np.sum([variance[:, i : height + i, j : width + j] for i, j in corners], axis=0)
     means = block_means(cross_difference(images, step) ** 2, side) / np.maximum(block_means(stated, side), 1e-15)
     return float(np.nanquantile(means, FLAT) / SHORT) if np.isfinite(means).any() else None
