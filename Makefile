@@ -23,6 +23,8 @@ soak: $(VENV)/.test
 	$(SERIAL) $(BIN)/python -m tests.soak_calibration 200
 	$(SERIAL) $(BIN)/python -m tests.soak_training 10
 	$(SERIAL) C2B_THREADS=1 $(BIN)/python -m tests.soak_comparison 300
+	$(SERIAL) $(BIN)/python -m tests.soak_check 300 30
+	$(SERIAL) $(BIN)/python -m tests.soak_alignment 1
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

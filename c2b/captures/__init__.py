@@ -19,6 +19,7 @@ dng.py                  one bucket of one exposure, for photographers
 plain_stack.py          .npy and .tif stacks of a calibration bench
 remarks.py              what a user should hear of a capture
 bucket.py               one bucket of several
+scene_white.py          white by the brightest parts of the scene, robustly
 unit.py                 the white of a measurement that nobody calibrated
 
 A new format is one file with one subclass of `capture_format.CaptureFormat`, and one line in `FORMATS`.

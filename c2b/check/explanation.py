@@ -78,9 +78,9 @@ def _residual(view: View, residual: NDArray, b: int) -> Figure:
         value = float(np.sqrt(np.mean(np.square(residual[seen]))) / size) if size > 0 else None
         return Figure("residual", "residual over the charge", value, 0.0, RELATIVE, cause, where, percent=True, picture=picture)
     ratio = np.where(seen, np.square(residual) / np.maximum(view.variance[: len(residual), b], 1e-15), np.nan)
-    with np.errstate(all="ignore"):
-        picture = np.nanmean(ratio, 0) if np.isfinite(ratio).any() else None
-    value = float(np.nanmean(ratio)) if np.isfinite(ratio).any() else None
+    there = np.isfinite(ratio)
+    picture = np.where(there, ratio, 0).sum(0) / np.maximum(there.sum(0), 1)
+    value = float(ratio[there].mean()) if there.any() else None
     return Figure("residual", "squared residual over the noise", value, 0.0, RESIDUAL, cause, where, picture=picture)
 
 

@@ -22,7 +22,7 @@ def check_figure(report: Report, charge: NDArray, *, title: str = "", subtitle: 
     ----------
     report : Report
     charge : ndarray, (B, H, W)
-        Of one exposure, in white sub-exposures.
+        One exposure, in white sub-exposures.
     """
     maps: list[tuple[str, NDArray]] = [(f"bucket {b}", image) for b, image in enumerate(charge[:2])]
     marked = sorted((one for one in report.figures if one.picture is not None), key=lambda one: -one.excess)
