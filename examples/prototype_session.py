@@ -2,10 +2,10 @@
 
 python examples/prototype_session.py [CLIP]
 
-It is a stand-in: no frame of a real two-bucket prototype can be had. The camera is simulated, its film is CLIP (or a scene), and what is
-done with its files knows nothing of how they were made. The session: PNG pairs of unknown white, their buckets swapped, a tile that begins at
-another pixel than stated, taps 4 % unequal, a dead row, 300 hot pixels (here in proportion to the frame), and a black level that drifts
-after the darks were taken. At the end the same film under a camera of which everything is known.
+It is a stand-in: no frame of a real two-bucket prototype can be had. The camera is simulated, its film is CLIP (or a scene), and what
+is done with its files knows nothing of how they were made. The session: PNG pairs of unknown white, their buckets swapped, a tile that
+begins at another pixel than stated, taps 4 % unequal, a dead row, 300 hot pixels (here in proportion to the frame), and a black level
+that drifts after the darks were taken. At the end the same film under a camera of which everything is known.
 """
 
 import json
@@ -41,7 +41,7 @@ def film():
     if len(sys.argv) > 1:
         with open_recording(sys.argv[1], response="srgb") as clip:
             return np.asarray(clip.window(channels="luma").irradiance(0, EXPOSURES * T), np.float32)
-    return np.asarray(scenes.make(f"occluding-objects:frames={EXPOSURES * T},height=100,width=133,seed=4")[:])
+    return np.asarray(scenes.make(f"occluding-objects:frames={EXPOSURES * T},height=76,width=97,seed=4")[:])
 
 
 class Prototype:
@@ -113,6 +113,7 @@ def score(capture, truth):
 
 
 def findings(capture, title):
+    """What the check-up finds, by name."""
     report = check(capture, code=False)
     print(f"check, {title}: {len(report.findings)} of {len(report.figures)} figures outside")
     print("".join(f"    {line[:150]}\n" for line in report.causes()), end="")
@@ -138,6 +139,7 @@ words = calibrated(Path("bench"), Path("camera.json"))
 
 
 def read(sensor, swap):
+    """The pairs, on a white by the brightest parts of the scene."""
     capture = with_scene_white(read_capture("session", code="impulse:tile=3", sensor=sensor, swap=swap))
     print(f"white: {capture.record['white']:.4g} electrons, {capture.record['provenance']['white']}")
     return capture

@@ -249,12 +249,14 @@ def interval(hits: int, count: int) -> tuple[float, float]:
     return low, high
 
 
-def rate(numbers: range, clips: list[Path], fault: Callable[[Session], Capture] | None = None) -> tuple[int, Counter[str]]:
+def rate(
+    numbers: range, clips: list[Path], fault: Callable[[Session], Capture] | None = None, *, with_code: bool = False
+) -> tuple[int, Counter[str]]:
     """In how many sessions something was found, and by which figure how often."""
     hits, by = 0, Counter[str]()
     for number in numbers:
         one = session(number, clips=clips)
-        names = set(found(check(fault(one) if fault else one.capture())))
+        names = set(found(check(fault(one) if fault else one.capture(), code=with_code)))
         hits += bool(names)
         by.update(names)
     return hits, by

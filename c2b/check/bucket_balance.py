@@ -25,7 +25,7 @@ from c2b.check.figure import Figure
 from c2b.check.view import BLOCK, View, block_means
 
 #: Light of one bucket relative to the other at the median light, and offset relative to that, by which they may differ.
-GAIN, OFFSET = 0.03, 0.05
+GAIN, OFFSET = 0.03, 0.08
 
 #: Standard errors by which they must differ at least.
 SURE = 5.0

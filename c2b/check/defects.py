@@ -28,7 +28,7 @@ from c2b.check.view import View
 SIGMA, RANGE = 5.0, 0.5
 
 #: Part of the pixels that may.
-PIXELS = 1e-3
+PIXELS = 2e-3
 
 #: A line stands out by more than this part of its light, and than this many times half the spread of its middle half of samples.
 LINE, SPREAD = 0.1, 2.5

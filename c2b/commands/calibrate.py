@@ -5,8 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from c2b.options import Whole
 
-def calibrate(folder: Path, sensor: Path, /, *, plot: Path | None = None) -> None:
+
+def calibrate(
+    folder: Path | None = None,
+    sensor: Path | None = None,
+    /,
+    *,
+    plot: Path | None = None,
+    template: Path | None = None,
+    size: str = "480x640",
+    sub_exposures: Whole = 9,
+) -> None:
     """Measure a sensor from darks, flats and coded captures.
 
     Parameters
@@ -18,6 +29,13 @@ def calibrate(folder: Path, sensor: Path, /, *, plot: Path | None = None) -> Non
         NAME.json, for --sensor NAME.json; maps go beside it as NAME.*.npy.
     plot
         Photon-transfer curve; .png .svg .pdf.
+    template
+        Write instead a new folder to be filled at the bench: calibration.json with the files to take, and the codes to load (Gray code
+        of rows and columns); docs/laboratory.md tells how.
+    size
+        ROWSxCOLUMNS of the chip, for --template.
+    sub_exposures
+        Sub-exposures of an exposure, for --template.
     """
     from c2b.calibration_folder import NAME, calibrate_folder
     from c2b.calibration_table import registrations, tables
@@ -27,6 +45,11 @@ def calibrate(folder: Path, sensor: Path, /, *, plot: Path | None = None) -> Non
     from c2b.terminal import counted, progress, table
     from sensors.refusal import Refusal
 
+    if template is not None:
+        _template(template, size, sub_exposures)
+        return
+    if folder is None or sensor is None:
+        raise Refusal("c2b calibrate needs a folder of darks and flats and the name of the sensor file, or --template FOLDER")
     check_name(sensor)
     refuse_input(folder / NAME, sensor)
     if plot is not None and plot.suffix.lower() not in FIGURE_SUFFIXES:
@@ -42,6 +65,17 @@ def calibrate(folder: Path, sensor: Path, /, *, plot: Path | None = None) -> Non
     if plot is not None and measured.found.curve is not None:
         _draw(measured, plot, str(folder))
     print(f"{sensor}: sensor file of {folder}, {counted(len(maps), 'map')} beside it; use it as --sensor {sensor}")
+
+
+def _template(folder: Path, size: str, sub_exposures: int) -> None:
+    from c2b.calibration_template import CODES, write_template
+    from sensors.refusal import Refusal
+
+    sides = size.lower().split("x")
+    if len(sides) != 2 or not all(side.isascii() and side.isdigit() for side in sides):
+        raise Refusal(f"--size {size} is not ROWSxCOLUMNS such as 480x640")
+    document = write_template(folder, int(sides[0]), int(sides[1]), sub_exposures)
+    print(f"{folder}: calibration.json names {len(document['files'])} files to take; {folder / CODES} holds the codes to load")
 
 
 def _draw(measured: Any, plot: Path, folder: str) -> None:

@@ -25,6 +25,7 @@ def reconstruct(
     protocol: Literal["cacti"] | None = None,
     calibrate_mask: bool = False,
     align_code: bool = False,
+    scene_white: bool = False,
     also: list[str] | None = None,
 ) -> None:
     """Turn a capture back into video.
@@ -56,6 +57,8 @@ def reconstruct(
     align_code
         Find first how a periodic code lies (phase of the tile, orientation, roles of the buckets, order of the frames) from the capture
         itself, and say it and how sure it is.
+    scene_white
+        Take the brightest parts of the scene as white, whatever the file says, and say how much that is: for light nobody measured.
     also
         What else the method gives, such as variance=FILE for gmm or attention=FILE for pair: .npy, or .png of some exposures.
     """
@@ -75,6 +78,8 @@ def reconstruct(
         raise Refusal(f"the video of {capture} is encoded as it is, {taken.record['encoding']}; leave --response out")
     if align_code:
         taken = _aligned(taken)
+    if scene_white:
+        taken = _on_scene_white(taken)
     if calibrate_mask:
         taken = _calibrated(taken)
     method = method or (photograph.METHOD if "encoding" in taken.record else "tile")
@@ -145,6 +150,16 @@ def _aligned(capture: Capture) -> Capture:
     found = align(capture)
     print("\n".join(found.lines))
     return guessed_anew(found.capture)
+
+
+def _on_scene_white(capture: Capture) -> Capture:
+    """The capture on a scale by its scene, and a line about it."""
+    from c2b.captures.scene_white import with_scene_white
+
+    found = with_scene_white(capture)
+    if not found.sensor.readout.ideal:
+        print(f"white: {found.record['white']:.4g} electrons, {found.record['provenance']['white']}")
+    return found
 
 
 def _part(capture: Capture, exposures: str, path: Path) -> Capture:
