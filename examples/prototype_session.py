@@ -159,11 +159,10 @@ if "offset" in found or "gain" in found:
     found = findings(capture, "with the later darks")
 if "rows" in found:
     capture = without_row(capture, int(found["rows"].remark.split()[1]))
-    found = findings(capture, "without the dead row")
 alignment = align(capture)
 print("\n".join(alignment.lines))
 capture = alignment.capture
-found = findings(capture, "aligned")
+findings(capture, "without the dead row, aligned")
 last, factor = score(capture, truth)
 
 # The same exposures under the camera as it is

@@ -60,7 +60,7 @@ def _has_pattern(view: View) -> bool:
 def _balance(view: View) -> Iterator[Figure]:
     z, blocks = _levels(view)
     gain_about, offset_about = (
-        "light of bucket 0 over bucket 1, beyond what code and sensor say",
+        "light of bucket 0 over bucket 1, beyond the sensor's",
         "offset of bucket 0 over bucket 1, of median light",
     )
     if len(z) < 8 or not np.median(z.mean(1)) > 0:

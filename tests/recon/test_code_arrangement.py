@@ -93,4 +93,4 @@ def test_another_code_is_refused_by_its_light(moving):
 def test_a_mask_is_left_to_registration():
     mask = sensors.make("two-bucket", codes.make("bernoulli:frames=4,tile=70"))
     with pytest.raises(Refusal, match="--calibrate-mask"):
-        align(mask.capture(np.ones((4, 70, 70)), seed=0))
+        align(Capture(np.zeros((1, 2, 70, 70), np.float32), mask))
