@@ -27,6 +27,10 @@ def whole(_: type, tokens: Sequence[Token]) -> int:
 Whole = Annotated[int, Parameter(converter=whole)]
 
 
+#: Seeds of one range at most.
+MOST_SEEDS = 10_000
+
+
 def seeds(_: type, tokens: Sequence[Token]) -> tuple[int, ...]:
     """``3``, ``0:5`` or ``1,7``: numbers from 0 on, each once."""
     found: dict[int, None] = {}
@@ -34,6 +38,8 @@ def seeds(_: type, tokens: Sequence[Token]) -> tuple[int, ...]:
         first, colon, last = piece.partition(":")
         if not all(end.isascii() and end.isdigit() and len(end) < 19 for end in ((first, last) if colon else (first,))):
             raise ValueError(f"{tokens[0].value} are not seeds such as 3, 0:5 or 1,7")
+        if colon and int(last) - int(first) > MOST_SEEDS:
+            raise ValueError(f"{piece} are {int(last) - int(first)} seeds; at most {MOST_SEEDS}")
         found |= dict.fromkeys(range(int(first), int(last)) if colon else [int(first)])
     if not found:
         raise ValueError(f"{tokens[0].value} are no seeds at all; 0:5 are five")

@@ -57,6 +57,8 @@ def parse(text: str) -> Sweep:
     """
     key, _, rest = text.partition("=")
     key = key.strip().replace("-", "_")
+    if ":" in rest and (many := rest.rpartition(":")[2]).isdecimal() and int(many[:20]) > MOST_VALUES:
+        raise Refusal(f"--sweep {text} has {many} values; at most {MOST_VALUES}")
     try:
         values = _between(*rest.split(":")) if ":" in rest else [float(value) for value in rest.split(",")]
     except (ValueError, TypeError):
@@ -174,6 +176,9 @@ def _between(first: str, last: str, count: str) -> list[float]:
     inner = [low * (high / low) ** (k / (many - 1)) for k in range(1, many - 1)]
     return [low, *(float(f"{value:.{DIGITS}g}") for value in inner), high]
 
+
+#: Values of one sweep at most.
+MOST_VALUES = 1000
 
 #: Settings that belong to a readout, or to what gives its white.
 _READOUT = frozenset(field.name for kind in (Readout, Photometry) for field in fields(kind))

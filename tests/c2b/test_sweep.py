@@ -74,6 +74,8 @@ def test_a_setting_goes_to_whatever_has_it():
         ("--sweep white=1,2", "add --readout cep-2019"),
         ("--sweep speed=1 --sweep speed=2", "speed stands twice"),
         ("--sweep leakage=0,0.1 --sensor two-bucket:leakage=0.2", "both set leakage"),
+        ("--sweep white=1:10:3000000000", "at most 1000"),
+        ("--seeds 0:3000000000", "at most 10000"),
         ("--sweep speed=2 --frames 7", "single frame"),
         ("--sweep speed=2 --frames 0:x", "is not a range"),
     ],
