@@ -47,4 +47,4 @@ def test_the_python_runs_as_printed(desk, monkeypatch):
 def test_the_page_names_every_metric():
     table = PAGE.split("## Further figures of merit")[1].split("\n\n")[3]
     assert {*re.findall(r"`([\w-]+)`", "\n".join(row.split("|")[1] for row in table.splitlines()[2:]))} == {*measures.METRICS}
-    assert len(COMMANDS) == 6
+    assert len(COMMANDS) > 5

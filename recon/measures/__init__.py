@@ -5,6 +5,7 @@ warping_error.py        how steady a video is along the motion of the truth
 tile_flicker.py         the part of the change of the error that repeats from tile to tile
 gradient_deviation.py   GMSD
 multiscale.py           MS-SSIM and VIF (torchmetrics)
+learned_similarity.py   LPIPS, with weights of one's own
 coverage.py             how often the truth lies within the intervals that a method claims
 """
 
@@ -22,6 +23,7 @@ METRICS = {
     "gmsd": "recon.measures.gradient_deviation:GradientDeviation",
     "ms-ssim": "recon.measures.multiscale:MultiscaleSsim",
     "vif": "recon.measures.multiscale:VisualInformation",
+    "lpips": "recon.measures.learned_similarity:LearnedSimilarity",
     "coverage": "recon.measures.coverage:Coverage",
 }
 

@@ -29,8 +29,64 @@ def noise(deviation, seed=1):
     return deviation * np.random.default_rng(seed).standard_normal((T, H, W))
 
 
+@pytest.fixture(scope="module")
+def own_weights(tmp_path_factory):
+    """A VGG16 of few channels, drawn at random, with the weights of LPIPS."""
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    generator, tensors = torch.Generator().manual_seed(0), {}
+    counts = {0: 6, 2: 6, 5: 8, 7: 8, 10: 8, 12: 8, 14: 8, 17: 10, 19: 10, 21: 10, 24: 10, 26: 10, 28: 10}
+    for before, (number, channels) in zip((3, *counts.values()), counts.items(), strict=False):
+        tensors[f"features.{number}.weight"] = torch.randn(channels, before, 3, 3, generator=generator) * (2 / 9 / before) ** 0.5
+        tensors[f"features.{number}.bias"] = torch.zeros(channels)
+    for k, number in enumerate((2, 7, 14, 21, 28)):
+        tensors[f"lin{k}.model.1.weight"] = torch.rand(1, counts[number], 1, 1, generator=generator)
+    path = tmp_path_factory.mktemp("weights") / "vgg.safetensors"
+    save_file(tensors, path)
+    return path
+
+
+def test_lpips_is_the_sum_over_its_layers(own_weights, tmp_path, truth):
+    """Written out in numpy for the first layer alone; weights of a network that is not there are told in one line."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(own_weights)
+    first = {key: value * (not key.startswith("lin") or key.startswith("lin0")) for key, value in tensors.items()}
+    save_file(first, tmp_path / "first.safetensors")
+    (metric,) = measures.make([f"lpips:weights={tmp_path / 'first.safetensors'}"]).values()
+    other = (truth + noise(0.1)).clip(0, 1)
+    expected = []
+    for pair in zip(other, truth, strict=True):
+        sides = []
+        for frame in pair:
+            x = (np.repeat(frame[..., None], 3, -1) - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+            x = torch.from_numpy(np.moveaxis(x, -1, 0).astype(np.float32))[None]
+            for number in (0, 2):
+                x = torch.conv2d(x, tensors[f"features.{number}.weight"], padding=1).clamp(min=0)
+            maps = x[0].numpy()
+            sides.append(maps / (np.linalg.norm(maps, axis=0) + 1e-10))
+        weights = tensors["lin0.model.1.weight"].numpy()[0]
+        expected.append((weights * (sides[0] - sides[1]) ** 2).sum(0).mean())
+    assert metric(Outcome(other, truth)) == pytest.approx(np.mean(expected), rel=1e-4)
+    whole = measures.make([f"lpips:weights={own_weights}"]).popitem()[1]
+    assert whole(Outcome(other, truth)) > metric(Outcome(other, truth))
+    wrong = {"lpips": "needs weights", "lpips:weights=./none.safetensors": "no features", f"lpips:weights={__file__}": "VGG"}
+    for name, said in wrong.items():
+        with pytest.raises(Refusal, match=said):
+            measures.make([name])
+    save_file({key: value for key, value in tensors.items() if "lin3" not in key}, tmp_path / "no.safetensors")
+    with pytest.raises(Refusal, match="has no lin3"):
+        measures.make([f"lpips:weights={tmp_path / 'no.safetensors'}"])
+    with pytest.raises(Refusal, match="16x16"):
+        whole(Outcome(truth[:, :9], truth[:, :9]))
+
+
 @pytest.mark.parametrize("name", [name for name in measures.METRICS if name != "coverage"])
-def test_the_truth_is_the_best_and_worse_is_worse(truth, name):
+def test_the_truth_is_the_best_and_worse_is_worse(truth, name, request):
+    if name == "lpips":
+        name = f"lpips:weights={request.getfixturevalue('own_weights')}"
     if name in ("ms-ssim", "vif"):
         pytest.importorskip("torchmetrics")
     (metric,) = measures.make([name]).values()
