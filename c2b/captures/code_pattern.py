@@ -232,12 +232,16 @@ def _counts(sensor: Sensor, images: NDArray) -> NDArray[np.float64]:
 
 
 def _shown(image: NDArray, counts: NDArray, side: int) -> tuple[NDArray, NDArray]:
-    """<y - G y, P> and |P|^2 of each block of an exposure, P = n u - G n u."""
+    """<y - G y, P> and |P|^2 of each block of an exposure, P = n u - G n u; 0 in a bucket that is open equally long everywhere.
+
+    There P is the detail of the scene itself.
+    """
     axes = (0, COARSE, COARSE)
     coarse = gaussian_filter(image, axes)
     through = gaussian_filter(counts, axes)
     pattern = counts * np.divide(coarse, through, out=np.zeros_like(coarse), where=through > 0)
     pattern -= gaussian_filter(pattern, axes)
+    pattern *= (np.ptp(counts, axis=(1, 2)) > WEAK * counts.max((1, 2)))[:, None, None]
     return _by_block((image - coarse) * pattern, side), _by_block(pattern**2, side)
 
 

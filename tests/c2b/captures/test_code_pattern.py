@@ -55,6 +55,8 @@ def test_an_unrelated_code_has_no_share_and_a_blurred_one_has_its_contrast():
 def test_nothing_is_said_of_a_code_that_is_open_equally_long_everywhere():
     sequential = np.eye(9, dtype=np.uint8).reshape(9, 3, 3)
     assert code_pattern.share(np.ones((2, 1, 30, 36)), CodedPixel(sequential)) is None
+    blinds = np.where(np.arange(90)[:, None] % 30 < 15, 1.0, 0.02) * np.ones((90, 96))
+    assert code_pattern.share(np.stack([blinds] * 2)[:, None], CodedPixel(sequential)) is None
 
 
 @pytest.mark.parametrize(
