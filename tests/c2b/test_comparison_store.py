@@ -158,7 +158,15 @@ def test_a_process_that_dies_takes_only_its_unit_with_it(here):
     assert [step.row["sensor"] for step in steps if isinstance(step, Cell)] == ["two-bucket"]
 
 
-def test_processes_end_when_the_run_is_interrupted(here):
+@pytest.fixture
+def interruptible():
+    """As in a terminal; what runs in the background of a shell ignores the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_processes_end_when_the_run_is_interrupted(here, interruptible):
     """At once, and without a lock or half a file."""
     one = comparison("pseudo-inverse", sensors=("coded-pixel",))
     unit = replace(one.units()[0], methods={"pseudo-inverse": Faulty("slow")})

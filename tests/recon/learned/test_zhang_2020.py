@@ -45,9 +45,9 @@ def returns(frames):
     return network
 
 
-def test_without_weights_it_says_how_to_make_them():
-    reason = recon.make("zhang").refusal(camera())
-    assert "no weights of zhang" in reason and "c2b train zhang" in reason and "\n" not in reason
+def test_its_weights_serve_exposures_of_seven_frames():
+    assert recon.make("zhang").refusal(camera()) == ""
+    assert "the network makes 7 frames; an exposure of this sensor has 9" in recon.make("zhang").refusal(camera(9))
 
 
 def test_squared_pairs_do_not_know_the_order():
