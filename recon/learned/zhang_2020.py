@@ -79,7 +79,7 @@ class Zhang2020(BlurToVideo):
                 "gram_from": 18_750,
                 "crop": 128,
             },
-            **{"taught_steps": 10_000, "cycle_from": 22_500, "batch": 8, "steps": 26_250, "rate": 1e-3, "betas": (0.9, 0.999)},
+            **{"taught_steps": 10_000, "cycle_from": 22_500, "batch": 8, "steps": 26_250, "rate": 2.5e-4, "betas": (0.9, 0.999)},
         },
         "quick": {"width": 8, "fold": 2, "stages": "B", "order": "better", "adversarial": 0.0, "crop": 96, "steps": 2_000},
     }
