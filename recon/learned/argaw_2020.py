@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 PACES = {"middle": 0.3, "sides": 0.3}
 
 
+#: Settings of the order that is learnt.
+ORDER = ("better", "turned", "taught_steps")
+
+
 class Argaw(BlurToVideo):
     """Frames decoded from transformed features and a transformed middle frame (`recon.networks.argaw_2020`).
 
@@ -51,6 +55,9 @@ class Argaw(BlurToVideo):
         The error is that of the better order of the video; otherwise of the order of the clip, as published.
     turned : bool
         Clips are turned such that most moves down or right.
+    taught_steps : int
+        First steps in which the video that `motion` makes of the picture is the truth; then the clip in the order nearer to that
+        video (`recon.training.order_teacher`). -1: neither.
     multiple_scales : bool
         Errors are measured at all scales, otherwise in full size.
     consistency : float
@@ -91,6 +98,7 @@ class Argaw(BlurToVideo):
         localisation: int = 64,
         better: bool = False,
         turned: bool = False,
+        taught_steps: int = -1,
         multiple_scales: bool = True,
         consistency: float = 1e3,
         penalty: float = 0.5,
@@ -109,7 +117,7 @@ class Argaw(BlurToVideo):
         self.base, self.growth, self.scales, self.fold, self.light = base, growth, scales, fold, light
         self.affine, self.local, self.pictures, self.residual = affine, local, pictures, residual
         self.refinement, self.localisation = refinement, localisation
-        self.better, self.turned, self.multiple_scales = better, turned, multiple_scales
+        self.better, self.turned, self.taught_steps, self.multiple_scales = better, turned, taught_steps, multiple_scales
         self.consistency, self.penalty, self.drawn = consistency, penalty, drawn
 
     def build(self, sensor: Sensor) -> Any:
@@ -147,7 +155,7 @@ class Argaw(BlurToVideo):
 
     def terms(self) -> dict[str, Any]:
         """By which loss it is trained."""
-        return {name: getattr(self, name) for name in ("better", "turned", "multiple_scales", "consistency", "penalty", "drawn")}
+        return {name: getattr(self, name) for name in (*ORDER, "multiple_scales", "consistency", "penalty", "drawn")}
 
     def source(self, batches: Batches, network: Any) -> Source:
         """Batches and their step, which says the pairs of frames whose turn it is."""
@@ -157,10 +165,14 @@ class Argaw(BlurToVideo):
 
     def loss_at(self, network: Any, batch: Batch, step: int) -> Tensor:
         """Training loss of a batch, of the middle frame and the pairs whose turn it is."""
+        from recon.training.order_teacher import lesson
+
         last = batch.truth.shape[1] - 1
         pairs = [(step * self.drawn + k) % (last // 2) for k in range(min(self.drawn, last // 2))]
         with self.autocast():
-            return self.places_loss(network, pictures(batch.given), batch.truth, [one for k in pairs for one in (k, last - k)])
+            picture = pictures(batch.given)
+            truth = lesson(picture, batch.truth, step, self.taught_steps)
+            return self.places_loss(network, picture, truth, [one for k in pairs for one in (k, last - k)])
 
     def picture_loss(self, network: Any, picture: Tensor, truth: Tensor) -> Tensor:
         """Training loss of all frames."""
@@ -178,7 +190,7 @@ class Argaw(BlurToVideo):
         from recon.training.order_losses import better_order, mean_absolute, root_mean_square
 
         error = root_mean_square if self.training.error == "rms" else mean_absolute
-        if self.turned:
+        if self.turned and self.taught_steps < 0:
             truth = turned(truth)
         made = network(picture, places)
         frames, truth = made.frames[:, :, 0], truth[:, made.places]

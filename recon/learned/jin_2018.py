@@ -69,6 +69,9 @@ class Jin2018(BlurToVideo):
         What is trained: ``middle``, ``first-pair``, ``other-pairs``, or ``all``.
     forced : int
         Steps in which the true middle frame stands in the place of the network's own (teacher forcing); -1: all, as published.
+    taught_steps : int
+        First steps in which the video that `motion` makes of the picture is the truth; then the clip in the order nearer to that
+        video (`recon.training.order_teacher`). -1: neither.
     perceptual : float
         Weight of the perceptual term of the middle frame.
     features : str
@@ -110,6 +113,7 @@ class Jin2018(BlurToVideo):
         middle: str = OWN,
         stage: str = "all",
         forced: int = -1,
+        taught_steps: int = -1,
         perceptual: float = 0.1,
         features: str = "gradients",
         adversarial: float = 1e-3,
@@ -127,7 +131,7 @@ class Jin2018(BlurToVideo):
             raise Refusal(f"with_middle=false, but order={order} begins with the middle frame; try order=pairwise")
         self.width, self.side_width, self.folds, self.shared = width, side_width, tuple(folds), shared
         self.order, self.with_middle, self.middle, self.stage, self.forced = order, with_middle, middle, stage, forced
-        self.perceptual, self.features, self.adversarial = perceptual, features, adversarial
+        self.perceptual, self.features, self.adversarial, self.taught_steps = perceptual, features, adversarial, taught_steps
 
     # The contract ------------------------------------------------------------------------------------------------------------
 
@@ -152,7 +156,7 @@ class Jin2018(BlurToVideo):
     def terms(self) -> dict[str, Any]:
         """What the loss depends on."""
         own = {"order": self.order, "stage": self.stage, "forced": self.forced, "perceptual": self.perceptual}
-        return {**own, "features": self.features, "adversarial": self.adversarial}
+        return {**own, "features": self.features, "adversarial": self.adversarial, "taught_steps": self.taught_steps}
 
     def frames_made(self, network: Any) -> int:
         """As many as it was trained for."""
@@ -196,11 +200,13 @@ class Jin2018(BlurToVideo):
     def loss(self, network: Any, batch: Batch, step: int = 0) -> Tensor:
         """Training loss of a batch in that step: that of the stage whose turn it is."""
         from recon.training.flow_teacher import turned
+        from recon.training.order_teacher import lesson
 
         stage = self.stage_of(step)
         with self.autocast():
-            picture, truth = pictures(batch.given), batch.truth[:, :, None]
-            if self.order == "better":
+            picture = pictures(batch.given)
+            truth = lesson(picture, batch.truth, step, self.taught_steps)[:, :, None]
+            if self.order == "better" and self.taught_steps < 0:
                 truth = turned(truth)
             if stage == "middle":
                 return self.middle_loss(network.middle(picture), truth[:, truth.shape[1] // 2])

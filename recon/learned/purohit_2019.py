@@ -72,6 +72,9 @@ class Purohit(BlurToVideo):
     teacher : float
         Weight of the distance, in pixels, of the flow from that of the sharp clip; clips are then turned such that most moves
         down or right.
+    taught_steps : int
+        First steps in which the video that `motion` makes of the picture is the truth; then the clip in the order nearer to that
+        video (`recon.training.order_teacher`). -1: neither.
     """
 
     name: ClassVar[str] = "purohit"
@@ -106,6 +109,7 @@ class Purohit(BlurToVideo):
         coarse_steps: int = 2000,
         true_middle: bool = True,
         teacher: float = 0.0,
+        taught_steps: int = -1,
         training: TrainingSettings = TrainingSettings(crop=128, betas=(0.9, 0.999), fastest=8.0, shutter=1.0),
     ) -> None:
         super().__init__(weights, precision, training)
@@ -119,7 +123,7 @@ class Purohit(BlurToVideo):
         self.flow, self.recurrent, self.sharp_input = flow, recurrent, sharp_input
         self.dense, self.growth, self.blocks = dense, growth, tuple(blocks)
         self.order, self.smoothness, self.coarse_steps = order, smoothness, coarse_steps
-        self.true_middle, self.teacher = true_middle, teacher
+        self.true_middle, self.teacher, self.taught_steps = true_middle, teacher, taught_steps
 
     # Network and weights -------------------------------------------------------------------------------------------------------
 
@@ -194,7 +198,8 @@ class Purohit(BlurToVideo):
 
     def terms(self) -> dict[str, Any]:
         """What is trained, and by which loss."""
-        return {name: getattr(self, name) for name in ("stage", "order", "smoothness", "coarse_steps", "true_middle", "teacher")}
+        names = ("stage", "order", "smoothness", "coarse_steps", "true_middle", "teacher", "taught_steps")
+        return {name: getattr(self, name) for name in names}
 
     # Training ------------------------------------------------------------------------------------------------------------------
 
@@ -206,8 +211,11 @@ class Purohit(BlurToVideo):
 
     def loss_at(self, network: Any, batch: Batch, step: int) -> Tensor:
         """Training loss of a batch in the stage of the run."""
+        from recon.training.order_teacher import lesson
+
         with self.autocast():
-            return self.stage_loss(network, _shown(batch.given), batch.truth, step)
+            picture = _shown(batch.given)
+            return self.stage_loss(network, picture, lesson(picture[:, :1], batch.truth, step, self.taught_steps), step)
 
     def picture_loss(self, network: Any, picture: Tensor, truth: Tensor) -> Tensor:
         """At the end of the schedule of the scales."""
@@ -228,7 +236,8 @@ class Purohit(BlurToVideo):
             from recon.training.flow_teacher import half_flow
 
             flow, backwards = half_flow(truth)
-            truth = torch.where(backwards[:, None, None, None], truth.flip(1), truth)
+            if self.taught_steps < 0:
+                truth = torch.where(backwards[:, None, None, None], truth.flip(1), truth)
         if self.stage == "auto-encoder":
             made = network.auto_encoded(truth[:, :, None], middle)
         else:

@@ -32,6 +32,16 @@ def ordered(picture: Tensor, truth: Tensor) -> Tensor:
     return torch.where(backwards[:, None, None, None], truth.flip(1), truth)
 
 
+def lesson(picture: Tensor, truth: Tensor, step: int, taught_steps: int) -> Tensor:
+    """What a step learns: for ``taught_steps`` steps the teacher's video of the picture, then the clip in the order nearer to it.
+
+    The clip as it is where ``taught_steps`` is negative.
+    """
+    if taught_steps < 0:
+        return truth
+    return taught(picture, truth.shape[1]) if step < taught_steps else ordered(picture, truth)
+
+
 @cache
 def _teacher() -> Any:
     import recon
