@@ -19,7 +19,6 @@ Roles of the buckets are told by their light wherever the duty cycle of the code
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -30,22 +29,12 @@ from recon.arrangement_evidence import log_evidence
 from recon.gaussian_mixture import GaussianMixture
 from recon.gmm import GaussianMixtureMMSE
 from sensors.capture import Capture
+from sensors.orientations import TURNED, Turn
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
-Turn = Callable[[NDArray], NDArray]
-
 #: Orientations of a code (..., p, q), in words.
-TURNS: dict[str, Turn] = {
-    "": lambda code: code,
-    "upside down": lambda code: code[..., ::-1, :],
-    "mirrored": lambda code: code[..., ::-1],
-    "turned by 180 degrees": lambda code: code[..., ::-1, ::-1],
-    "transposed": lambda code: code.swapaxes(-1, -2),
-    "turned by 90 degrees to the left": lambda code: np.rot90(code, 1, (-2, -1)),
-    "turned by 90 degrees to the right": lambda code: np.rot90(code, -1, (-2, -1)),
-    "transposed and turned by 180 degrees": lambda code: code.swapaxes(-1, -2)[..., ::-1, ::-1],
-}
+TURNS: dict[str, Turn] = {"": lambda code: code, **TURNED}
 
 EXCHANGED, REVERSED = "with its buckets exchanged", "with its frames in reverse order"
 

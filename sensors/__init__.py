@@ -16,6 +16,7 @@ The files in the order the light travels::
     capture.py              Capture: what was read out, and the sensor that took it
     companding.py           the stored code, where it has fewer bits than the converter
     photometry.py           lux, lens and pixel to electrons at white
+    orientations.py         the ways in which a code may lie
     code_link.py            which codes reach the chip, and how fast
     identity.py             what makes a sensor, written down; its digest
     preset.py presets/      sensors with names, from data files

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from sensors.orientations import TURNED
 from sensors.sensor import Sensor
 
 Change = Callable[[NDArray], NDArray]
@@ -32,14 +33,8 @@ IN_TIME: Mapping[str, Change] = {
     "a frame earlier": lambda code: np.roll(code, -1, -3),
     "a frame later": lambda code: np.roll(code, 1, -3),
 }
-TURNED: Mapping[str, Change] = {
-    "upside down": lambda code: code[..., ::-1, :],
-    "mirrored": lambda code: code[..., ::-1],
-    "turned by 180 degrees": lambda code: code[..., ::-1, ::-1],
-    "transposed": lambda code: code.swapaxes(-1, -2),
-    "turned by 90 degrees to the left": lambda code: np.rot90(code, 1, (-2, -1)),
-    "turned by 90 degrees to the right": lambda code: np.rot90(code, -1, (-2, -1)),
-    "transposed and turned by 180 degrees": lambda code: code.swapaxes(-1, -2)[..., ::-1, ::-1],
+PLACED: Mapping[str, Change] = {
+    **TURNED,
     "with open and closed exchanged": lambda code: code.max() - code,
 }
 
@@ -58,8 +53,8 @@ def in_place(images: NDArray, sensor: Sensor) -> dict[str, Change]:
 
 
 def turned(sensor: Sensor) -> dict[str, Change]:
-    """Those of `TURNED` that leave the code its size."""
-    return {how: turn for how, turn in TURNED.items() if turn(sensor.code).shape == sensor.code.shape}
+    """Those of `PLACED` that leave the code its size."""
+    return {how: turn for how, turn in PLACED.items() if turn(sensor.code).shape == sensor.code.shape}
 
 
 def displaced(by: tuple[int, int]) -> dict[str, Change]:
