@@ -1,7 +1,7 @@
 """A trained method as the teacher of another: its video of a blurred picture, and the order of a sharp clip that is nearer to it.
 
-A blurred picture does not tell the order of its frames: the mean of both is the one answer that is wrong by little for either, and it is
-near the picture itself. An order that follows from the picture leaves another.
+A blurred picture does not tell the order of its frames: the mean of both, near the picture itself, is wrong by little for either. An
+order that follows from the picture leaves another answer.
 """
 
 from __future__ import annotations
