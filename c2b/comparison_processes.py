@@ -38,14 +38,14 @@ def spawned(units: Iterable[Unit], store: Store, processes: int, *, wait: bool) 
     Parameters
     ----------
     units : iterable of Unit
-        Handed out in this order.
+        The largest are handed out first, so that no process is left with a long one at the end.
     store : Store
         Its folder is that of the processes, too. Without one, cells and frames come back to it.
     processes : int
     wait : bool
         As for `comparison_work.work`.
     """
-    rest, workers = list(units)[::-1], list[_Worker]()
+    rest, workers = sorted(reversed(list(units)), key=lambda unit: unit.size), list[_Worker]()
     try:
         while rest or workers:
             while rest and len(workers) < processes:

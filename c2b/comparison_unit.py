@@ -182,6 +182,13 @@ class Unit:
         """For a person to read."""
         return f"{self.video}, {self.camera.name}"
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """What it costs more or less, to order units by: samples of the video that its methods reconstruct, and pixels of the tile."""
+        row, chip = self.tasks[0].row, self.camera.chip
+        samples = int(row["height"]) * int(row["width"]) * chip.frames * chip.buckets
+        return len(self.exposures) * len(self.tasks) * samples, chip.tile[0] * chip.tile[1]
+
     def run(self) -> Iterator[tuple[Cell, Frames] | LeftOut | None]:
         """None after each exposure, then each cell with its frames; what failed, but may not fail again, as soon as that is known."""
         running = {task: _Running() for task in self.tasks}

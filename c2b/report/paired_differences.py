@@ -9,12 +9,18 @@ e       mean of all differences, sum s / sum m
 e*      the same of G groups drawn with replacement, each whole
 ======  ==========================================================  =====
 
-    interval: e -+ t sqrt(G / (G - 1)) std(e*)        t: quantile of Student's distribution, G - 1 degrees of freedom
+    low  = e - (t - min(k, 0)) h        h = sqrt(G / (G - 1)) std(e*)
+    high = e + (t + max(k, 0)) h        k = sqrt(G - 1) / (G - 2) skew(s - e m) (1 + 2 t^2) / 3, 0 of two groups
 
-The t interval with bootstrap standard error, corrected for few groups (T. Hesterberg, "What teachers should know about the bootstrap",
-The American Statistician 69, 2015). At 95 % it holds the true difference in 94 to 96 % of cases from two groups on, also where one
-group has three pairs of seven; where differences of groups are skewed like an exponential distribution, in 88 % of cases of five
-groups, 90 % of ten and 93 % of twenty. Plain percentiles of e* hold it in 84 % of cases of five groups.
+and t the quantile of Student's distribution of G - 1 degrees of freedom.
+
+The t interval with bootstrap standard error, corrected for few groups, and a term for skewed differences (T. Hesterberg, "What
+teachers should know about the bootstrap", The American Statistician 69, 2015, from N. J. Johnson, JASA 73, 1978), with the skewness of
+a small sample (Joanes and Gill, The Statistician 47, 1998). Ours is that this term lengthens the side of the long tail, twice as much,
+and leaves the other: moving both, as published, the interval of five normal groups would hold the truth in 92 % of cases. At 95 % it
+holds it in 95 to 97 % of cases where differences of groups are normal, from three groups on, in 93 to 96 % where they are skewed by
+1.5, and in 92 % (five groups) to 96 % (twenty) where by 2, like an exponential distribution. Without that term it is 95, 89 to 93 and
+88 to 92 %.
 """
 
 from __future__ import annotations
@@ -100,7 +106,7 @@ def paired_difference(
     Examples
     --------
     >>> print(paired_difference([31.0, 28.4, 33.1, 30.2, 29.9], [30.1, 27.7, 32.1, 29.0, 29.3]))
-    +0.88 [+0.58, +1.18]
+    +0.88 [+0.58, +1.23]
     """
     d = np.subtract(first, second, dtype=np.float64) if np.shape(first) == np.shape(second) else np.empty((0, 0))
     if d.ndim != 1 or not d.size or (groups is not None and len(groups) != d.size):
@@ -113,10 +119,13 @@ def paired_difference(
     from scipy.stats import t
 
     s, m = _by_group(d, groups)
-    mean, error = float(d.mean()), _error(s, m, draws, seed)
-    half = float(t.ppf((1 + level) / 2, s.size - 1)) * error if s.size > 1 else math.inf
+    mean, low, high = float(d.mean()), math.inf, math.inf
+    if s.size > 1:
+        error, quantile = _error(s, m, draws, seed), float(t.ppf((1 + level) / 2, s.size - 1))
+        longer = _skewness(s - mean * m) / math.sqrt(s.size) * (1 + 2 * quantile**2) / 3
+        low, high = (quantile - min(longer, 0)) * error, (quantile + max(longer, 0)) * error
     spread = float(d.std(ddof=1)) if d.size > 1 else math.nan
-    return Difference(mean, spread, mean - half, mean + half, level, d.size, s.size)
+    return Difference(mean, spread, mean - low, mean + high, level, d.size, s.size)
 
 
 def _by_group(d: NDArray[np.float64], groups: Sequence[Hashable] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -127,10 +136,8 @@ def _by_group(d: NDArray[np.float64], groups: Sequence[Hashable] | None) -> tupl
 
 
 def _error(s: NDArray[np.float64], m: NDArray[np.float64], draws: int, seed: int) -> float:
-    """Standard error of e; infinite of one group."""
+    """Standard error of e, of two groups or more."""
     count = s.size
-    if count == 1:
-        return math.inf
     every = count**count <= draws
     drawn = (
         np.indices((count,) * count).reshape(count, -1).T
@@ -139,3 +146,10 @@ def _error(s: NDArray[np.float64], m: NDArray[np.float64], draws: int, seed: int
     )
     means = s[drawn].sum(1) / m[drawn].sum(1)
     return float(means.std() * math.sqrt(count / (count - 1)))
+
+
+def _skewness(values: NDArray[np.float64]) -> float:
+    """Of the population, without the bias of a small sample; 0 where it is not known."""
+    from scipy.stats import skew
+
+    return float(skew(values, bias=False)) if values.size > 2 and np.ptp(values) > 1e-12 else 0.0
