@@ -45,7 +45,7 @@ def spawned(units: Iterable[Unit], store: Store, processes: int, *, wait: bool) 
     wait : bool
         As for `comparison_work.work`.
     """
-    rest, workers = sorted(reversed(list(units)), key=lambda unit: unit.size), list[_Worker]()
+    rest, workers = sorted(units, key=lambda unit: unit.size, reverse=True)[::-1], list[_Worker]()  # the next is the last
     try:
         while rest or workers:
             while rest and len(workers) < processes:
