@@ -21,6 +21,9 @@ _OF_ALL_SENSORS = (
 )
 
 
+#: What an entry of a table is called, where it is not its title without the last letter.
+_SINGULAR = {"criteria": "criterion"}
+
 #: Columns of a table of names, and of one of settings.
 COLUMNS = ("name", "settings", "what it is")
 SETTING_COLUMNS = ("setting", "value", "type", "meaning")
@@ -31,6 +34,7 @@ def tables() -> dict[str, dict[str, str]]:
     import c2b
     import recon
     import sensors
+    from c2b.criteria import CRITERIA
     from recon import measures, priors
 
     formats = {f"{name} (video)": target for name, target in c2b.VIDEO_FORMATS.items()}
@@ -44,6 +48,7 @@ def tables() -> dict[str, dict[str, str]]:
         "methods": recon.METHODS,
         "priors": priors.PRIORS,
         "metrics": measures.METRICS,
+        "criteria": CRITERIA,
         "weights": _cards(),
         "scenes": c2b.SCENES,
         "formats": formats,
@@ -76,7 +81,7 @@ def explained(name: str) -> dict[str, list[tuple[str, ...]]]:
     rows: dict[str, list[tuple[str, ...]]] = {}
     for title, target in found.items():
         given = _numbers(_preset(target)) if target.endswith(".toml") else {}
-        what = f"{title.removesuffix('s')} {name}: {_facts(target)[1]}"
+        what = f"{_SINGULAR.get(title, title.removesuffix('s'))} {name}: {_facts(target)[1]}"
         rows[what] = [row for part in _parts(title, target) for row in _meanings(part, given)]
     return rows
 

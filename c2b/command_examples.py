@@ -41,8 +41,8 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "c2b calibrate bench/ my-camera.json --plot photon-transfer.png",
     ),
     "codes": (
-        "c2b codes",
         "c2b codes bump:frames=16,tile=8,length=4 --png bump.png",
+        "c2b codes impulse bump --sensor two-bucket --readout cep-2019 --light 20 --criterion cramer-rao --criterion moving-texture",
     ),
     "plot": (
         "c2b plot street.c2b.ome.tif buckets.png",

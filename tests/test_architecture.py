@@ -21,6 +21,7 @@ import recon
 import sensors
 from c2b import catalogue
 from c2b.cli import COMMANDS
+from c2b.criteria import CRITERIA
 from recon import measures, priors
 from sensors.spec import find
 
@@ -67,6 +68,7 @@ TABLES = {
     "method": recon.METHODS,
     "prior": priors.PRIORS,
     "metric": measures.METRICS,
+    "criterion": CRITERIA,
     "code": c2b.CODES,
     "scene": c2b.SCENES,
     "video format": c2b.VIDEO_FORMATS,

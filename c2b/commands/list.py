@@ -6,7 +6,7 @@ from __future__ import annotations
 def list(what: str = "", /, *, json: bool = False) -> None:
     """List what has a name, or what the settings of one mean.
 
-    The tables: codes, sensors, presets, readouts, responses, methods, priors, metrics, weights, scenes, formats.
+    The tables: codes, sensors, presets, readouts, responses, methods, priors, metrics, criteria, weights, scenes, formats.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 ::
 
     code_picture.py     a code: its tile over time, and each pixel's timeline
+    criteria_picture.py criteria of cameras beside each other
     capture_picture.py  the buckets of a capture, their pixels close up, and the histogram
     check_picture.py    a check-up on one sheet
     strip.py            chosen frames of the truth, the capture and each method

@@ -149,7 +149,7 @@ def _error(s: NDArray[np.float64], m: NDArray[np.float64], draws: int, seed: int
 
 
 def _skewness(values: NDArray[np.float64]) -> float:
-    """Of the population, without the bias of a small sample; 0 where it is not known."""
+    """Skewness of the population, without the bias of a small sample; 0 where it is not known."""
     from scipy.stats import skew
 
     return float(skew(values, bias=False)) if values.size > 2 and np.ptp(values) > 1e-12 else 0.0

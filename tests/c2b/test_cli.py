@@ -169,7 +169,7 @@ WORDS = {
     "score r.npy v.npy --order worst": '"given", "best"',
     "score r.npy v.npy --protocol mine": '"codedblurred", "cacti"',
     "score r.npy v.npy --data-range 0": "must be positive",
-    "list things": "known: codes, sensors, presets, readouts, responses, methods, priors, metrics, weights, scenes, formats",
+    "list things": "known: codes, sensors, presets, readouts, responses, methods, priors, metrics, criteria, weights, scenes, formats",
     "plot v.c2b.ome.tif x.png --exposure 2": "exposures 0 .. 1",
     "convert impulse x.npy --frames 0:2": "impulse is a code",
 }
@@ -261,6 +261,9 @@ TARGETS = {
     "plot mask.png mask.png": "is the input",
     "codes impulse --png x.bmp": ".png or .svg or .pdf",
     "codes impulse long --png x.png": "--png draws one code",
+    "codes impulse --criterion size": "unknown criterion 'size'",
+    "codes impulse --sensor cep-2019 --light -1": "no number of electrons at white",
+    "codes impulse --criterion cramer-rao --sensor two-bucket --png x.png": "there is nothing to draw",
 }
 
 
@@ -436,12 +439,17 @@ def test_codes_lists_criteria_for_people_and_programs(here, capsys):
     assert list(result) == ["impulse", "long", "mask.png", "cycle.npy [0]", "cycle.npy [1]"]
     assert result["impulse"]["rank"] == [9, 9] and result["long"]["condition"] == [None, None]
     assert "impulse 9 3x3 0.111" in " ".join(run(capsys, "codes", "impulse").split())
+    words = "codes impulse cycle.npy --sensor cep-2019 --light 20 --light 200 --criterion saturation --criterion light".split()
+    found = json.loads(run(capsys, *words, "--json"))
+    assert [row["code"] for row in found] == 2 * ["impulse", "cycle.npy [0]", "cycle.npy [1]"]
+    assert found[0]["saturation"] == pytest.approx(10 * found[3]["saturation"]) and found[0]["light"] > 0.9
+    assert "cep-2019, 200 e- at white" in run(capsys, *words, "--png", "worth.png") and Path("worth.png").stat().st_size > 10_000
 
 
 def test_list_knows_every_table_by_name(capsys):
     tables = json.loads(run(capsys, "list", "--json"))
-    known = ["codes", "sensors", "presets", "readouts", "responses", "methods", "priors", "metrics", "weights", "scenes", "formats"]
-    assert list(tables) == known
+    known = ["codes", "sensors", "presets", "readouts", "responses", "methods", "priors", "metrics", "criteria", "weights", "scenes"]
+    assert list(tables) == [*known, "formats"]
     assert [row["name"] for row in tables["weights"]] == sorted(path.stem for path in weight_file.SHIPPED.glob("*.safetensors"))
     assert all(row["what it is"] for rows in tables.values() for row in rows)
     told = run(capsys, "list", "sensors")

@@ -11,7 +11,7 @@ import c2b
 import sensors
 from c2b import codes
 from c2b.code_files import CODE_ONLY, SUFFIXES, read_code, write_code
-from c2b.criteria import criteria, system
+from c2b.criteria.tile_system import criteria, system
 from sensors.refusal import Refusal
 
 ORDERS = [1, 2, 4, 8, 12, 16, 20, 24, 32, 40, 44, 48]

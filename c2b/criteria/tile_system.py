@@ -1,4 +1,4 @@
-"""What a sensor under a code is worth before any picture is taken with it: light, rank, condition and noise gain of its tile.
+"""The table of codes: light, rank, condition and noise gain of a tile, with one bucket and with two.
 
 ======  ================================================================================
 symbol  meaning
