@@ -439,7 +439,8 @@ def test_codes_lists_criteria_for_people_and_programs(here, capsys):
     assert list(result) == ["impulse", "long", "mask.png", "cycle.npy [0]", "cycle.npy [1]"]
     assert result["impulse"]["rank"] == [9, 9] and result["long"]["condition"] == [None, None]
     assert "impulse 9 3x3 0.111" in " ".join(run(capsys, "codes", "impulse").split())
-    words = "codes impulse cycle.npy --sensor cep-2019 --light 20 --light 200 --criterion saturation --criterion light".split()
+    words = ["codes", "impulse", "cycle.npy", "--sensor", "cep-2019", "--light", "20", "--light", "200"]
+    words += ["--criterion", "saturation", "--criterion", "light"]
     found = json.loads(run(capsys, *words, "--json"))
     assert [row["code"] for row in found] == 2 * ["impulse", "cycle.npy [0]", "cycle.npy [1]"]
     assert found[0]["saturation"] == pytest.approx(10 * found[3]["saturation"]) and found[0]["light"] > 0.9
