@@ -44,11 +44,8 @@ def taken(frames=5, **settings):
     return Capture(sensor.take(video, seed=0)[None], sensor)
 
 
-def test_without_weights_it_says_how_to_train():
-    assert recon.make("purohit").refusal(camera()) == (
-        "no weights of purohit for such captures come with c2b; train your own: c2b train purohit WEIGHTS.safetensors --videos DIR "
-        "--code ..."
-    )
+def test_shipped_weights_serve_any_number_of_frames_of_an_ordinary_camera():
+    assert recon.make("purohit").refusal(camera()) == "" == recon.make("purohit").refusal(camera(9))
 
 
 def test_each_stage_goes_on_from_the_one_before(tmp_path):
