@@ -18,6 +18,7 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     alignment.py             a reconstruction beside its truth
     catalogue.py             all that has a name, with its settings and what they mean
     file_facts.py            what any file is and holds
+    design/                  codes designed for a sensor
     criteria/                what a sensor under a code is worth before any picture is taken with it, one file per criterion
     calibration_template.py  the folder before anything is taken
     calibration_folder.py calibration_table.py           a folder of darks and flats to a sensor file, and what it found

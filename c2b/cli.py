@@ -32,6 +32,7 @@ COMMANDS = (
     "info",
     "list",
     "codes",
+    "design",
     "convert",
     "calibrate",
 )

@@ -44,6 +44,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "c2b codes bump:frames=16,tile=8,length=4 --png bump.png",
         "c2b codes impulse bump --sensor two-bucket --readout cep-2019 --light 20 --criterion cramer-rao --criterion moving-texture",
     ),
+    "design": (
+        "c2b design mine.npy --sensor cep-2019 --light 100 --png curve.png",
+        "c2b design bumps.npy --sensor cep-2019 --light 100 --constraint single-bump",
+    ),
     "plot": (
         "c2b plot street.c2b.ome.tif buckets.png",
         "c2b plot street.mkv street.gif",

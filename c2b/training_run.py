@@ -238,7 +238,7 @@ def alone(path: Path, instead: str = "give the weights another name") -> Iterato
             finally:
                 lock.unlink(missing_ok=True)
     except Timeout:
-        raise Refusal(f"{path} is being written by another c2b train; wait for it, or {instead}") from None
+        raise Refusal(f"{path} is being written by another c2b; wait for it, or {instead}") from None
 
 
 def drawn_from(groups: list[list[Sensor]]) -> Sensor | Callable[[np.random.Generator], Sensor]:

@@ -21,10 +21,12 @@ SHORT = {"gmm": "gmm:components=1,rank=4,patches=32", "unfolding:width=24": "unf
 
 
 def words_of(command: str) -> list[str]:
-    """A command line without its program, with trainings that take seconds, small scenes, and comparisons of the first exposures."""
+    """A command line without its program, with short trainings and designs, small scenes, and comparisons of the first exposures."""
     words = [SHORT.get(word, word) for word in shlex.split(command, comments=True)[1:]]
     if words[:2] == ["compare", "street.mp4"] and "--frames" not in words:
         words += ["--frames", "0:18"]
+    if words[0] == "design":
+        words += ["--frames", "2", "--tile", "2x3", "--steps", "1"]
     return [f"{word},{SIZE}" if word == "occluding-objects:frames=90" else word for word in words]
 
 

@@ -50,6 +50,14 @@ def variance(sensor: Sensor, charge: NDArray[np.float64]) -> NDArray[np.float64]
     return (readout.white * y + floor.reshape(-1, *[1] * (charge.ndim - 1))) / readout.white**2 + np.square(readout.prnu * y)
 
 
+def variance_slope(sensor: Sensor, charge: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By how much `variance` grows with the charge (B, ...)."""
+    readout = sensor.readout
+    if readout.white is None:
+        return np.zeros_like(charge)
+    return np.where(charge > 0, 1 / readout.white + 2 * readout.prnu**2 * charge, 0.0)
+
+
 def even_variance(sensor: Sensor, tile: NDArray[np.float64], level: float) -> NDArray[np.float64]:
     """Sigma of the tile (B, T, p, q) where every frame has the irradiance ``level``: (K,)."""
     return variance(sensor, level * tile.sum(1)).reshape(-1)

@@ -61,7 +61,7 @@ class MixtureBound(Criterion):
         """Mean squared error of patches that collect (B, T, h, w)."""
         shares = prior.weights.astype(np.float64) / prior.weights.sum(dtype=np.float64)
         each = (
-            squared_error(patch, _cross(patch, prior, k), _noise(sensor, patch, prior, k), float(prior.spread[k].sum()))
+            squared_error(patch, cross_covariance(patch, prior, k), even_noise(sensor, patch, prior, k), float(prior.spread[k].sum()))
             for k in range(len(shares))
         )
         return float(shares @ [*each])
@@ -103,8 +103,8 @@ def posterior_mean(
     """E[x | y] of each capture (n, M) of a patch, over all components: (n, d)."""
     weights, means = [], []
     for k, (share, mean) in enumerate(zip(prior.weights, prior.means.astype(np.float64), strict=True)):
-        cross = _cross(patch, prior, k)
-        L = factor(patch, cross, _noise(sensor, patch, prior, k))
+        cross = cross_covariance(patch, prior, k)
+        L = factor(patch, cross, even_noise(sensor, patch, prior, k))
         away = (charge - observed(patch, mean[None])).T
         whitened = solve_triangular(L, away, lower=True, check_finite=False)
         weights.append(math.log(share) - 0.5 * np.square(whitened).sum(0) - np.log(L.diagonal()).sum())
@@ -119,7 +119,7 @@ def _prior(weights: str) -> GaussianMixture:
     return GaussianMixture.load(weight_file.locate(weights))
 
 
-def _cross(patch: NDArray[np.float64], prior: GaussianMixture, k: int) -> NDArray[np.float64]:
+def cross_covariance(patch: NDArray[np.float64], prior: GaussianMixture, k: int) -> NDArray[np.float64]:
     """A C of a component, (M, d)."""
     F = prior.factors[k].astype(np.float64)
     cross = observed(patch, F.T).T @ F.T
@@ -130,7 +130,7 @@ def _cross(patch: NDArray[np.float64], prior: GaussianMixture, k: int) -> NDArra
     return cross
 
 
-def _noise(sensor: Sensor, patch: NDArray[np.float64], prior: GaussianMixture, k: int) -> NDArray[np.float64]:
+def even_noise(sensor: Sensor, patch: NDArray[np.float64], prior: GaussianMixture, k: int) -> NDArray[np.float64]:
     """Sigma where the light is the mean of a component, (M,)."""
     charge = observed(patch, prior.means[k].astype(np.float64)[None]).reshape(len(patch), -1)
     return collected.variance(sensor, charge).reshape(-1)

@@ -35,10 +35,16 @@ NO_NOISE = 1e-8
 
 def patches(tile: NDArray[np.float64], sides: tuple[int, int]) -> Iterator[NDArray[np.float64]]:
     """What patches of these sides collect, (B, T, h, w), that begin at the pixels of a tile (B, T, p, q)."""
+    for origin in origins(tile):
+        yield periodic(tile, origin, sides)
+
+
+def origins(tile: NDArray[np.float64]) -> Iterator[tuple[int, int]]:
+    """Pixels of a tile (B, T, p, q) at which patches begin."""
     rows, columns = (np.arange(min(n, PLACES)) * n // min(n, PLACES) for n in tile.shape[2:])
     for i in rows:
         for j in columns:
-            yield periodic(tile, (int(i), int(j)), sides)
+            yield int(i), int(j)
 
 
 def observed(patch: NDArray[np.float64], signals: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -225,7 +225,7 @@ def test_two_at_once_do_not_write_the_same_weights(capsys):
     with training_run.alone(Path("w.safetensors")):
         assert main(COMMAND) == 2
     told = capsys.readouterr().err
-    assert told.count("\n") == 1 and "w.safetensors is being written by another c2b train" in told
+    assert told.count("\n") == 1 and "w.safetensors is being written by another c2b" in told
     assert not list(Path().glob("w.*")) and not list(Path().glob(".w*"))
 
 
