@@ -21,12 +21,14 @@ Without damping and noise the data step is the projection on the videos that exp
 based total variation minimization for compressive sensing, ICIP 2016). Damped it is the alternating direction method of multipliers,
 whose multiplier is v - x (S. Chan, X. Wang, O. Elgendy, Plug-and-play ADMM for image restoration, IEEE TCI 2017). If the denoiser is
 the proximal operator of P R, the accelerated form goes to the most probable video, argmin (y - A x)^T Sigma^-1 (y - A x) / 2 + R(x):
-the noisier the capture, the more the prior decides. In snapshot compressive imaging: X. Yuan, Y. Liu, J. Suo, F. Durand, Q. Dai,
-Plug-and-play algorithms for video snapshot compressive imaging, PAMI 2022.
+the noisier the capture, the more the prior decides. Exposures in a row are one video of all their frames, whose data step is that of
+each exposure under its own code, and whose denoiser knows no seams. In snapshot compressive imaging: X. Yuan, Y. Liu, J. Suo,
+F. Durand, Q. Dai, Plug-and-play algorithms for video snapshot compressive imaging, PAMI 2022.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -39,7 +41,7 @@ from recon.consistency import data_step
 from recon.priors.denoiser import Denoiser
 from recon.priors.total_variation import GRADIENT, TotalVariation
 from recon.pseudo_inverse import PseudoInverse
-from recon.reconstructor import Reconstructor, needs_local
+from recon.reconstructor import Reconstructor, at, needs_local
 from sensors.bucket_share import combine
 from sensors.capture import Capture
 from sensors.refusal import Refusal
@@ -76,6 +78,8 @@ class PlugAndPlay(Reconstructor):
         Carry the multiplier along.
     tolerance : float
         A round ends when |x - x before| < tolerance |x|.
+    neighbours : int
+        Exposures before and after each one that are reconstructed together with it; 1 costs three times the time.
 
     Raises
     ------
@@ -93,7 +97,10 @@ class PlugAndPlay(Reconstructor):
         damping: float = 0.0,
         accelerated: bool = False,
         tolerance: float = 1e-4,
+        neighbours: int = 0,
     ) -> None:
+        if neighbours < 0:
+            raise Refusal(f"neighbours={neighbours} exposures on either side; needed: 0 or more")
         if min(iterations, rounds) < 1:
             raise Refusal(f"iterations={iterations} and rounds={rounds}; needed: 1 or more of each")
         if not sigma > 0:
@@ -108,6 +115,7 @@ class PlugAndPlay(Reconstructor):
         self.damping = damping
         self.accelerated = accelerated
         self.tolerance = tolerance
+        self.neighbours = neighbours
         self._made(ideal=True)
 
     def refusal(self, sensor: Sensor) -> str:
@@ -116,21 +124,33 @@ class PlugAndPlay(Reconstructor):
 
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
-        exposure, charge, spread = capture.sensor.exposure, capture.charge[0], np.float32(self.sigma**2)
-        variance = capture.variance[0] + self.damping * spread
-        gain = (exposure.residual_precision(variance, spread) * spread).astype(np.float32)
+        return self.solve_among(capture, 0)
+
+    def solve_among(self, capture: Capture, number: int) -> NDArray[np.float32]:
+        """The frames (T, H, W) of one exposure of a row that is reconstructed together."""
+        each = [at(capture, n) for n in range(len(capture))]
+        steps = [self._step_towards(one) for one in each]
         prior, start = self._made(capture.sensor.readout.ideal)
-        x = z = _estimate(start, capture)
+        x = z = np.concatenate([_estimate(start, one) for one in each])
+        T = len(x) // len(each)
+        parts = [slice(n * T, (n + 1) * T) for n in range(len(each))]
         for _ in range(self.rounds):
             guided = prior.guided_by(x)
             for _ in range(self.iterations):
-                v = exposure.adjoint(combine(charge - exposure.expose(z), gain, (0, 0)))
+                v = np.concatenate([step(z[part]) for step, part in zip(steps, parts, strict=True)])
                 v += x
                 before, x = x, guided(v, self.sigma)
                 z = 2 * x - v if self.accelerated else x
                 if self.tolerance and _norm(x - before) < self.tolerance * _norm(x):
                     break
-        return data_step(x, capture)
+        return data_step(np.ascontiguousarray(x[parts[number]]), each[number])
+
+    def _step_towards(self, one: Capture) -> Callable[[NDArray], NDArray[np.float32]]:
+        """P A^T (P A A^T + P d + Sigma)^-1 (y - A z) of a single exposure, as a function of z (T, H, W)."""
+        exposure, charge, spread = one.sensor.exposure, one.charge[0], np.float32(self.sigma**2)
+        variance = one.variance[0] + self.damping * spread
+        gain = (exposure.residual_precision(variance, spread) * spread).astype(np.float32)
+        return lambda z: exposure.adjoint(combine(charge - exposure.expose(np.ascontiguousarray(z)), gain, (0, 0)))
 
     def parts(self, sensor: Sensor) -> tuple[Any, ...]:
         """Denoiser and start."""
