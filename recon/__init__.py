@@ -9,6 +9,7 @@ conjugate_gradients.py  the linear solver of whatever has no closed form
 flutter_deblurring.py   one picture in uniform motion, sharp again by least squares
 code_arrangement.py     how a periodic code lies on a capture: phase, orientation, roles of the buckets, order of the frames
 arrangement_evidence.py how likely the measured patches are under each of these
+mask_arrangement.py     the same of a full-resolution mask: orientation, shift, roles, turn of its codes
 mask_registration.py    how the mask truly lies, told by the capture itself
 upsampling.py           low-resolution frames back to full size, each from where its samples truly lie
 gaussian_mixture.py     the prior over patches of video

@@ -55,8 +55,8 @@ def reconstruct(
     calibrate_mask
         Estimate first how the mask truly lies (shift, rotation, scale, blur, contrast) from the capture itself, and say it.
     align_code
-        Find first how a periodic code lies (phase of the tile, orientation, roles of the buckets, order of the frames) from the capture
-        itself, and say it and how sure it is.
+        Find first how the code lies from the capture itself, and say it and how sure it is: phase of a tile, or shift of a mask in
+        whole pixels; orientation, roles of the buckets, order of the frames. Before --calibrate-mask, which looks within 2 px.
     scene_white
         Take the brightest parts of the scene as white, whatever the file says, and say how much that is: for light nobody measured.
     also
@@ -145,7 +145,7 @@ def _calibrated(capture: Capture) -> Capture:
 def _aligned(capture: Capture) -> Capture:
     """The capture under the code as it is found to lie, and lines about it."""
     from c2b.captures.unit import guessed_anew
-    from recon.code_arrangement import align
+    from recon.mask_arrangement import align
 
     found = align(capture)
     print("\n".join(found.lines))
