@@ -24,6 +24,7 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     calibration_folder.py calibration_table.py           a folder of darks and flats to a sensor file, and what it found
     sensor_file.py           measured sensors: numbers with intervals, and maps
     training_clips.py        folders of recordings and photographs to what methods learn from
+    own_captures.py          folders of captures to what a network goes on learning from
     training_run.py          one training: its folder, its steps, where it stands
     training_queue.py        several trainings, one after the other
     training_log.py          how a training went

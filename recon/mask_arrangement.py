@@ -284,8 +284,7 @@ def _rivals(every: list[Lie], sizes: NDArray, z: NDArray, best: Lie) -> list[Lie
 def _decided(capture: Capture, best: Lie, blocks: dict[Lie, NDArray], z: float) -> Alignment:
     leads = {other: code_arrangement.lead(blocks[best] - found) for other, found in blocks.items() if other != best}
     rivals = [other for other, ahead in leads.items() if ahead < SURE or z < STANDS_OUT]
-    stated = next((one for one in (best, *rivals) if not str(one)), None)
-    chosen = stated or best
+    chosen = next(one for one in blocks if not str(one)) if rivals else best
     found = replace(capture, sensor=replace(capture.sensor, code=chosen.of(capture.sensor.code))) if str(chosen) else capture
     order, backward = _order(found) if not rivals else ("unknown", False)
     if backward:
