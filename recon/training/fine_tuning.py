@@ -81,7 +81,7 @@ class Gain:
     Parameters
     ----------
     before, after : float
-        Mean squared error of samples held out, less their noise, in the encoding in which errors are looked at.
+        Mean squared error of samples held out, less their noise, each relative to about its noise (`held_out`).
     better, error : float
         By how much it fell, and the standard error of that over blocks.
     captures, samples : int
@@ -232,7 +232,7 @@ def _asked(one: Capture, number: int, start: str, settings: TrainingSettings) ->
     rows, columns = (slice((size - min(size, LARGEST)) // 2, (size + min(size, LARGEST)) // 2) for size in one.images.shape[2:4])
     middle = Capture(np.ascontiguousarray(one.images[:, :, rows, columns]), one.sensor.crop(rows, columns), one.record)
     seeds = [(settings.seed, HELD + number, time) for time in range(TIMES)]
-    return [held_out(middle, np.random.default_rng(seed), start=start, response=settings.response) for seed in seeds]
+    return [held_out(middle, np.random.default_rng(seed), start=start) for seed in seeds]
 
 
 def _errors(estimates: Estimates, network: nn.Module, asked: Sequence[Sequence[HeldOut]]) -> list[NDArray[np.float64]]:

@@ -5,12 +5,12 @@ symbol  meaning                                                                 
 ======  ==========================================================================  ============
 y, v    charge as measured and its variance                                         (B, H, W)
 m       1 where a sample is held out, 0 where it is shown                           (B, H, W)
+<v>     v averaged over some tiles, so that it does not know the noise of a sample  (B, H, W)
 n       white sub-exposures that a sample sees                                      (B, H, W)
-s       slope of the encoding in which errors are looked at, at the light about it  (B, H, W)
 f       the network, of what is shown
 ======  ==========================================================================  ============
 
-    w = m (s / n)^2        error = sum w (y - A f)^2 / sum m        noise = sum w v / sum m
+    w = m / (<v> + (n ERROR)^2)        error = sum w (y - A f)^2 / sum m        noise = sum w v / sum m
 
 The noise of a sample that is held out is independent of those that are shown, so that the expected error is the square distance of A f
 from the true charge, plus the noise: the truth is not needed (J. Batson, L. Royer, Noise2Self, ICML 2019; B. Yaman and others,
@@ -31,13 +31,15 @@ from torch import Tensor
 
 from recon.learned.network import Given, given, tensor
 from sensors.capture import Capture
-from sensors.response import StandardRGB
 
 #: Part of the samples that is held out.
 SHARE = 0.1
 
-#: Light at which the encoding is looked at is the mean over so many tiles, at least this.
-TILES, DARKEST = 3, 0.01
+#: Tiles over which variances are averaged.
+TILES = 3
+
+#: Error of a frame, 1 = white, that counts as much as noise of its size: without noise all samples count alike.
+ERROR = 0.05
 
 
 class HeldOut(NamedTuple):
@@ -58,7 +60,7 @@ class HeldOut(NamedTuple):
         return int((self.weight > 0).sum())
 
 
-def held_out(capture: Capture, rng: np.random.Generator, *, start: str, response: str, share: float = SHARE) -> HeldOut:
+def held_out(capture: Capture, rng: np.random.Generator, *, start: str, share: float = SHARE) -> HeldOut:
     """Hold out samples of a single mono exposure.
 
     Parameters
@@ -67,13 +69,11 @@ def held_out(capture: Capture, rng: np.random.Generator, *, start: str, response
     rng : Generator
     start : str
         The classical method that the network starts from, or empty.
-    response : str
-        ``srgb`` or ``none``: the encoding in which errors are looked at.
     share : float
         Part of the samples that is held out, each for itself.
     """
     mask = rng.random(capture.images.shape[1:]) < share
-    weight = _weight(capture, response) * mask
+    weight = _weight(capture) * mask
     variance = np.where(np.isfinite(capture.variance[0]), capture.variance[0], 0)
     shown = given([hide(capture, mask)], start)
     return HeldOut(shown, *(tensor([field]) for field in (capture.charge[0], weight, weight * variance)))
@@ -90,18 +90,12 @@ def hide(capture: Capture, mask: NDArray[np.bool_]) -> Capture:
     return Capture(capture.images, replace(sensor, hot=hot), capture.record)
 
 
-def _weight(capture: Capture, response: str) -> NDArray[np.float32]:
-    """(s / n)^2 of a single exposure, (B, H, W)."""
-    charge, sensor = capture.charge[0], capture.sensor
+def _weight(capture: Capture) -> NDArray[np.float32]:
+    """1 / (<v> + (n ERROR)^2) of a single exposure, (B, H, W)."""
+    charge, variance, sensor = capture.charge[0], capture.variance[0], capture.sensor
     n = sensor.expose(np.ones((sensor.frames, *charge.shape[1:]), np.float32))
-    known = np.isfinite(capture.variance[0]) & (n > 0)
+    known = np.isfinite(variance) & (n > 0)
     side = (0, *(TILES * size for size in sensor.grid))
-    light, white = (uniform_filter(np.where(known, field, 0).astype(np.float32), side) for field in (charge, n))
-    slope = np.ones_like(light) if response == "none" else _slope(light / np.maximum(white, 1e-6))
-    return np.where(known, np.square(slope / np.maximum(n, 1e-6)), 0).astype(np.float32)
-
-
-def _slope(light: NDArray) -> NDArray:
-    """Slope of the encoding of `StandardRGB`."""
-    light = light.clip(DARKEST, 1)
-    return np.where(light < StandardRGB.LINEAR_BELOW, 12.92, 1.055 / 2.4 * light ** (1 / 2.4 - 1))
+    total, count = (uniform_filter(np.where(known, field, 0).astype(np.float32), side) for field in (variance, np.ones_like(n)))
+    spread = total / np.maximum(count, 1e-6) + np.square(n * ERROR)
+    return np.where(known, 1 / np.maximum(spread, 1e-12), 0).astype(np.float32)
