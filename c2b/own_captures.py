@@ -17,7 +17,7 @@ from sensors.refusal import Refusal
 if TYPE_CHECKING:
     from sensors.capture import Capture
 
-#: Settings of a fine-tuning where nothing else is said: minutes, and small steps.
+#: Settings of a fine-tuning where nothing else is said: minutes, and small steps. `docs/laboratory.md` has what they gain.
 SETTINGS: dict[str, Any] = {
     "steps": 96,
     "batch": 4,
