@@ -71,7 +71,7 @@ def begun(**words):
 def test_weights_that_predict_better_are_kept_and_others_are_not(monkeypatch):
     truth = [texture((6, 60, 66), seed=n) for n in (1, 2, 3)]
     monkeypatch.setattr(fine_tuning, "_reconstructed", lambda *given: truth)  # of a network that bad they would teach nothing
-    method, known = begun(steps=12, rate=3e-3, every=6)
+    method, known = begun(steps=8, rate=3e-3, every=4)
     with torch.no_grad():
         known.network.stages[-1].head.bias += 0.1
     said = []
