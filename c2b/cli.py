@@ -8,13 +8,15 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
+from typing import TextIO, cast
 
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnknownOptionError, UnusedCliTokensError
 from cyclopts.exceptions import UnknownCommandError
 
 import c2b
 from c2b.command_examples import EXAMPLES
-from c2b.terminal import WORDS
+from c2b.terminal import WORDS, PlainOutput, plain
 from sensors import spec
 from sensors.refusal import Refusal
 
@@ -77,7 +79,9 @@ def main(words: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else list(words)
     typed = WORDS.set(tuple(words))
     try:
-        app(words, result_action="return_value")
+        of_files = bool(words) and not {"--help", "-h", "--version"} & {*words}
+        with redirect_stdout(cast("TextIO", PlainOutput(sys.stdout))) if of_files else nullcontext():
+            app(words, result_action="return_value")
         sys.stdout.flush()
         notes.tell()
     except (Refusal, OSError, CycloptsError, MemoryError) as error:
@@ -85,10 +89,10 @@ def main(words: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         line = PARTIAL.sub(r"\1", _one_line(error))
-        print(f"c2b: {line}", file=sys.stderr)
+        print(f"c2b: {plain(line)}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt as stopped:
-        print(f"c2b: interrupted; {str(stopped) or 'nothing half-written is left'}", file=sys.stderr)
+        print(f"c2b: interrupted; {plain(str(stopped)) or 'nothing half-written is left'}", file=sys.stderr)
         return INTERRUPTED
     finally:
         WORDS.reset(typed)
@@ -113,7 +117,7 @@ class _Notes(logging.Handler):
 
     def tell(self) -> None:
         for line in [line for line, told in self._lines.items() if not told]:
-            print(f"c2b: note: {line}", file=sys.stderr)
+            print(f"c2b: note: {plain(line)}", file=sys.stderr)
             self._lines[line] = True
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 Item = TypeVar("Item")
 
@@ -17,6 +18,36 @@ SHORT = 16
 
 #: Columns of a table where there is no terminal.
 WIDTH = 160
+
+
+#: Characters that a terminal obeys or hides instead of showing: C0 without tab and line feed, C1, direction marks, lone surrogates.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def plain(text: str) -> str:
+    r"""Text whose control characters, such as those in the name or the record of a file, are written as ``\x1b``."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+class PlainOutput:
+    """A stream that shows control characters instead of sending them to a terminal.
+
+    Parameters
+    ----------
+    stream : file
+        Where the text goes; all but writing is its own.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Pass text on; its length, as it was given."""
+        self._stream.write(plain(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
@@ -41,15 +72,15 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[Any]], title: str = ""
     from rich.console import Console
     from rich.table import Table
 
-    columns, cells = tuple(columns), [[*map(str, row)] for row in rows]
-    drawn = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    columns, cells = tuple(map(plain, columns)), [[plain(str(cell)) for cell in row] for row in rows]
+    drawn = Table(title=plain(title) or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
     drawn.show_header = any(columns)
     for place, column in enumerate(columns):
         short = all(len(row[place]) <= SHORT and " " not in row[place] for row in cells)
         drawn.add_column(column, overflow="fold", no_wrap=short)
     for row in cells:
         drawn.add_row(*row)
-    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False, color_system=None)
     with console.capture() as capture:
         console.print(drawn)
     return "\n".join(line.rstrip() for line in capture.get().rstrip().split("\n")) + "\n" * bool(title)

@@ -31,6 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import correlate1d
 
 from recon.order import Order, chosen, directions, name_of
+from sensors.plain_numbers import refuse_masked
 from sensors.refusal import Refusal
 
 Window = Literal["gaussian", "uniform"]
@@ -315,6 +316,8 @@ def _decibel(square_error: float, data_range: float) -> float:
 
 
 def _pair(video: ArrayLike, truth: ArrayLike, data_range: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    for array, name in ((video, "video"), (truth, "truth")):
+        refuse_masked(array, name)
     video, truth = np.asanyarray(video), np.asanyarray(truth)
     if video.shape != truth.shape:
         raise Refusal(f"video {video.shape} and truth {truth.shape} differ in shape; crop, resize or choose frames first")

@@ -25,6 +25,7 @@ The files in the order the light travels::
     sensor_check.py         whether a sensor, perhaps your own, keeps the contract
     calibration/            darks, flats and strobes to the numbers of a sensor, each with its interval
     kernel.py               how numba kernels are compiled and threaded
+    plain_numbers.py        masked arrays and half seeds are refused
     spec.py refusal.py      the grammar of names, and the one error of the user
     atomic_file.py          write beside, then rename
 

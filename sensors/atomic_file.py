@@ -17,7 +17,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success rename it to ``path``, on any failure (Ctrl-C too) remove it.
 
     The temporary name ends in the suffix of ``path``, for writers that go by it. It may become a file or a folder; a folder
-    replaces only a folder that this program wrote, never other data.
+    replaces only a folder that this program wrote, never other data. A link is followed: what it points to is replaced.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     OSError
         As the system reports it: disk full, read-only, no permission.
     """
-    path = Path(path)
+    path = _followed(Path(path))
     if not path.parent.is_dir():
         raise Refusal(f"cannot write {path}: the folder {path.parent} does not exist")
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
@@ -46,6 +46,14 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         raise OSError(number, os.strerror(number), str(path)) from None
     finally:
         _remove(partial)
+
+
+def _followed(path: Path) -> Path:
+    """What a symbolic link points to, or the path itself."""
+    try:
+        return path.resolve() if path.is_symlink() else path
+    except (OSError, RuntimeError):  # a link to itself
+        raise Refusal(f"cannot write {path}: it is a link that leads nowhere") from None
 
 
 def _replace_folder(partial: Path, path: Path) -> None:
