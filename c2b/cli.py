@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, Unknow
 from cyclopts.exceptions import UnknownCommandError
 
 import c2b
+from c2b import every_command
 from c2b.command_examples import EXAMPLES
 from c2b.terminal import WORDS, PlainOutput, plain
 from sensors import spec
@@ -67,7 +68,7 @@ for _place, _name in enumerate(COMMANDS):
         getattr(importlib.import_module(f"c2b.commands.{_name}"), _name),
         name=_name,
         sort_key=_place,
-        help_epilogue="\n\n".join(("Examples:", *EXAMPLES[_name])),
+        help_epilogue="\n\n".join(("Examples:", *EXAMPLES[_name], every_command.HELP)),
     )
 
 
@@ -80,8 +81,9 @@ def main(words: Sequence[str] | None = None) -> int:
     typed = WORDS.set(tuple(words))
     try:
         of_files = bool(words) and not {"--help", "-h", "--version"} & {*words}
-        with redirect_stdout(cast("TextIO", PlainOutput(sys.stdout))) if of_files else nullcontext():
-            app(words, result_action="return_value")
+        shown = redirect_stdout(cast("TextIO", PlainOutput(sys.stdout))) if of_files else nullcontext()
+        with shown, every_command.applied(words) as rest:
+            app(rest, result_action="return_value")
         sys.stdout.flush()
         notes.tell()
     except (Refusal, OSError, CycloptsError, MemoryError) as error:
@@ -138,7 +140,8 @@ def _usage(error: CycloptsError) -> str:
     if isinstance(error, UnknownCommandError):
         return spec.unknown("command", unused[0], COMMANDS)
     if isinstance(error, UnknownOptionError):
-        known = [name for one in error.argument_collection for name in one.names if name.startswith("--")]
+        own = [name for one in error.argument_collection for name in one.names if name.startswith("--")]
+        known = [*own, *every_command.OPTIONS]
         return spec.unknown(f"option of {command}", error.token.keyword or error.token.value, known)
     if isinstance(error, UnusedCliTokensError):
         return f"{command} has no use for {' '.join(map(repr, unused))}; see {command} --help"

@@ -35,7 +35,9 @@ blur_metrics.py         how well a video explains the blurred picture that it wa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from sensors.name_table import NameTable
 
 if TYPE_CHECKING:
     from recon.reconstructor import Reconstructor
@@ -59,12 +61,13 @@ METHODS = {
     "argaw": "recon.learned.argaw_2020:Argaw",
     "motion": "recon.learned.motion:Motion",
 }
+METHODS = NameTable("methods", METHODS)
 
 #: Ends the name of a method that the data step follows: ``tile:ridge=0.01+consistent``.
 CONSISTENT = "+consistent"
 
 
-def make(spec: str, *, consistent: bool = False) -> Reconstructor:
+def make(spec: str, *, consistent: bool = False, **settings: Any) -> Reconstructor:
     """A method from its name: ``recon.make("tile:ridge=0.01")``, ``recon.make("tile+consistent")``.
 
     Parameters
@@ -74,6 +77,8 @@ def make(spec: str, *, consistent: bool = False) -> Reconstructor:
         (`recon.consistency`).
     consistent : bool
         The same as ``+consistent``.
+    **settings
+        Settings that are no text, such as ``denoiser=function`` of gap; one in ``spec`` goes before them.
 
     Raises
     ------
@@ -87,10 +92,16 @@ def make(spec: str, *, consistent: bool = False) -> Reconstructor:
     >>> type(make("tile+consistent")).__name__
     'Consistent'
     """
+    import inspect
+
     from sensors import spec as grammar
+    from sensors.refusal import Refusal
 
     name = spec.removesuffix(CONSISTENT)
-    method = grammar.make(METHODS, "method", name)
+    kind = grammar.find(METHODS, "method", grammar.parse(name)[0])
+    if strange := settings.keys() - inspect.signature(kind).parameters.keys():
+        raise Refusal(grammar.unknown(f"setting of method {name}", min(strange), inspect.signature(kind).parameters))
+    method = grammar.make(METHODS, "method", name, **settings)
     if name == spec and not consistent:
         return method
     from recon.consistency import Consistent

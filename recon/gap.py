@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 import recon
 from recon import priors
 from recon.consistency import data_step
-from recon.priors.denoiser import Denoiser
+from recon.priors.denoiser import Denoiser, DenoisingFunction
 from recon.priors.total_variation import GRADIENT, TotalVariation
 from recon.pseudo_inverse import PseudoInverse
 from recon.reconstructor import Reconstructor, at, needs_local
@@ -61,8 +61,8 @@ class PlugAndPlay(Reconstructor):
 
     Parameters
     ----------
-    denoiser : str or Denoiser
-        A name of `recon.priors.PRIORS` with settings, ``denoiser=tv,denoiser.time=0.3``, or an object of your own.
+    denoiser : str or Denoiser or callable
+        A name of `recon.priors.PRIORS` with settings, ``denoiser=tv,denoiser.time=0.3``, or an object or a function of your own.
     start : str, optional
         The method whose estimate comes first; the pseudo-inverse where that cannot serve the capture. By default gap-tv:time=0.3, under
         noise gap-tv.
@@ -89,7 +89,7 @@ class PlugAndPlay(Reconstructor):
 
     def __init__(
         self,
-        denoiser: str | Denoiser = "motion",
+        denoiser: str | Denoiser | Callable[[NDArray[np.float32], float], NDArray] = "motion",
         start: str | None = None,
         iterations: int = 15,
         rounds: int = 2,
@@ -157,7 +157,12 @@ class PlugAndPlay(Reconstructor):
         return self._made(sensor.readout.ideal)
 
     def _made(self, ideal: bool) -> tuple[Denoiser, Reconstructor]:
-        denoiser = priors.make(self.denoiser) if isinstance(self.denoiser, str) else self.denoiser
+        given = self.denoiser
+        denoiser = priors.make(given) if isinstance(given, str) else given
+        if not isinstance(denoiser, Denoiser):
+            if not callable(denoiser):
+                raise Refusal(f"denoiser={denoiser!r} is neither a prior, its name, nor a function of a video and sigma")
+            denoiser = DenoisingFunction(denoiser)
         return denoiser, recon.make(self.start or ("gap-tv:time=0.3" if ideal else "gap-tv"))
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import c2b
 import sensors
+from sensors.absent_sensor import AbsentSensor
 from sensors.capture import Capture
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
@@ -44,7 +45,7 @@ def describe(sensor: Sensor, record: Mapping[str, Any], sha: str, image: NDArray
         One exposure, for its type.
     """
     description, arrays = sensor.description()
-    if description["sensor"] not in sensors.SENSORS.values():
+    if description["sensor"] not in sensors.SENSORS.values() and not isinstance(sensor, AbsentSensor):
         raise Refusal(
             f"a capture of {type(sensor).__name__} could not be read again: give the sensor a name first, "
             f'sensors.SENSORS["my-sensor"] = "{description["sensor"]}"'
@@ -100,7 +101,8 @@ def capture_of(
     for name, array in {"meas": images, **typed}.items():
         if verify and sha_of(array) != facts[name]["sha256"]:
             raise Refusal(f"{path} is damaged: {name} is not what was written (its sha256 differs)")
-    return Capture(images, sensors.from_description(document["sensor"], typed), dict(document["record"]))
+    sensor = sensors.from_description(document["sensor"], typed, buckets=len(document["buckets"]))
+    return Capture(images, sensor, dict(document["record"]))
 
 
 def in_turn(exposures: Iterable[NDArray], count: int, sha: Any, path: Path) -> tuple[NDArray, Iterator[NDArray]]:
