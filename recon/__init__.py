@@ -28,6 +28,7 @@ source_digest.py        which version of the code decides it, and of plug-ins
 weight_file.py          weights and priors on disk
 demosaicing.py          one colour per pixel to three, after the solve of each phase of a mosaic
 metrics.py              PSNR and SSIM, with their conventions named
+lazy_frames.py          videos that are read while they are scored
 measures/               further figures of merit: temporal, perceptual, of a claimed variance
 order.py                which way a video runs, where a blurred picture does not tell
 blur_metrics.py         how well a video explains the blurred picture that it was made of
