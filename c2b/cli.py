@@ -6,10 +6,12 @@ import importlib
 import logging
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnknownOptionError, UnusedCliTokensError
 from cyclopts.exceptions import UnknownCommandError
@@ -78,6 +80,7 @@ def main(words: Sequence[str] | None = None) -> int:
     notes = _Notes()
     logging.getLogger("c2b").addHandler(notes)
     words = sys.argv[1:] if words is None else list(words)
+    ended = _end_as_interrupted()
     typed = WORDS.set(tuple(words))
     try:
         of_files = bool(words) and not {"--help", "-h", "--version"} & {*words}
@@ -97,9 +100,22 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"c2b: interrupted; {plain(str(stopped)) or 'nothing half-written is left'}", file=sys.stderr)
         return INTERRUPTED
     finally:
+        if ended is not None:
+            signal.signal(signal.SIGTERM, ended)
         WORDS.reset(typed)
         logging.getLogger("c2b").removeHandler(notes)
     return 0
+
+
+def _end_as_interrupted() -> Any:
+    """Let SIGTERM do what Ctrl-C does; what it did before, or None where this is not the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    return signal.signal(signal.SIGTERM, interrupt)
 
 
 class _Notes(logging.Handler):

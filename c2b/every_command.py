@@ -28,7 +28,7 @@ def applied(words: Sequence[str]) -> Iterator[list[str]]:
         If a file or an amount of memory is none.
     """
     rest, found = _parted(words)
-    before = {name: os.environ.get(name) for name in (plug_in.VARIABLE, memory_budget.VARIABLE)}
+    before: dict[str, str | None] = {name: os.environ.get(name) for name in (plug_in.VARIABLE, memory_budget.VARIABLE)}
     try:
         for option, value in found:
             if option == "--memory":
@@ -42,11 +42,11 @@ def applied(words: Sequence[str]) -> Iterator[list[str]]:
             catalogue.tables()  # so that a name that comes with c2b, or a table that is none, is refused now
         yield rest
     finally:
-        for name, value in before.items():
-            if value is None:
+        for name, earlier in before.items():
+            if earlier is None:
                 os.environ.pop(name, None)
             else:
-                os.environ[name] = value
+                os.environ[name] = earlier
 
 
 def _parted(words: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:

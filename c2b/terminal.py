@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
+from time import monotonic
 from typing import Any, TextIO, TypeVar
 
 Item = TypeVar("Item")
@@ -15,6 +17,9 @@ WORDS: ContextVar[tuple[str, ...]] = ContextVar("WORDS", default=())
 
 #: Letters of a word that a table does not break.
 SHORT = 16
+
+#: Seconds after which work whose standard error is no terminal says how long it will take.
+PATIENCE = 60.0
 
 #: Columns of a table where there is no terminal.
 WIDTH = 160
@@ -50,15 +55,56 @@ class PlainOutput:
         return getattr(self._stream, name)
 
 
-def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    """Pass items on, with a bar on a terminal and silently in a pipe."""
+def progress(items: Iterable[Item], total: int, what: str, *, faster: str = "") -> Iterator[Item]:
+    """Pass items on, with a bar on a terminal; in a pipe silently, but for one line if it takes longer than `PATIENCE`.
+
+    Parameters
+    ----------
+    items : iterable
+    total : int
+        How many there are.
+    what : str
+        What is done.
+    faster : str
+        How it would be faster, for that line.
+    """
     if not sys.stderr.isatty():
-        yield from items
+        yield from _told_once(items, total, what, faster)
         return
     from rich.console import Console
     from rich.progress import track
 
     yield from track(items, what, total, console=Console(stderr=True), transient=True)
+
+
+def _told_once(items: Iterable[Item], total: int, what: str, faster: str) -> Iterator[Item]:
+    done, begun = 0, monotonic()
+
+    def tell() -> None:
+        taken = monotonic() - begun
+        rest = f"about {_duration((total - done) * taken / done)} to go" if done else "the first is not done yet"
+        stream.write(f"c2b: note: {plain(what)}: {done} of {total} after {_duration(taken)}, {rest}{'; ' * bool(faster)}{faster}\n")
+        stream.flush()
+
+    stream = sys.stderr
+    clock = threading.Timer(PATIENCE, tell)
+    clock.daemon = True
+    clock.start()
+    try:
+        for item in items:
+            yield item
+            done += 1
+            if done >= total:
+                clock.cancel()
+    finally:
+        clock.cancel()
+
+
+def _duration(seconds: float) -> str:
+    """``40 s``, ``12 min`` or ``3.5 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def counted(number: int, thing: str) -> str:

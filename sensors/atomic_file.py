@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -31,6 +33,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         raise Refusal(f"cannot write {path}: the folder {path.parent} does not exist")
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     _remove(partial)
+    _sweep(path)
     try:
         yield partial
         if path.is_dir() != partial.is_dir() and path.exists():
@@ -48,6 +51,10 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         _remove(partial)
 
 
+#: Of renameat2: paths from the working folder, and both names changed.
+_HERE, _EXCHANGE = -100, 2
+
+
 def _followed(path: Path) -> Path:
     """What a symbolic link points to, or the path itself."""
     try:
@@ -62,12 +69,42 @@ def _replace_folder(partial: Path, path: Path) -> None:
         others = {p.name for p in path.iterdir()} - {p.name for p in partial.iterdir()}
         if others:
             raise Refusal(f"cannot write {path}: the folder holds other files, such as {min(others)}; name a new folder")
+        if _exchanged(partial, path):
+            return  # what was there is the partial one now, which is removed
         old = path.with_name(f".{path.name}.{os.getpid()}.old")
         path.rename(old)
         partial.rename(path)
         _remove(old)
     else:
         partial.rename(path)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Whether two folders changed their names in one step, which only Linux can do, and not on every file system."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    return rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes that are there no more had begun to write to this path, as after a power cut or a kill."""
+    begins, ends = f".{path.stem}.", f".partial{path.suffix}"
+    for old in path.parent.glob(f"{glob.escape(begins)}*{glob.escape(ends)}"):
+        number = old.name.removeprefix(begins).removesuffix(ends)
+        if number.isdigit() and int(number) != os.getpid() and not _runs(int(number)):
+            _remove(old)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's
+        return True
+    return True
 
 
 def _full(folder: Path) -> bool:
