@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from sensors import memory_budget, plug_in
 from sensors.refusal import Refusal
@@ -28,6 +30,8 @@ def applied(words: Sequence[str]) -> Iterator[list[str]]:
         If a file or an amount of memory is none.
     """
     rest, found = _parted(words)
+    for word in rest:
+        _refuse_device(word.partition("=")[2] if word.startswith("--") else word)
     before: dict[str, str | None] = {name: os.environ.get(name) for name in (plug_in.VARIABLE, memory_budget.VARIABLE)}
     try:
         for option, value in found:
@@ -47,6 +51,16 @@ def applied(words: Sequence[str]) -> Iterator[list[str]]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = earlier
+
+
+def _refuse_device(word: str) -> None:
+    """A Refusal if a word names what has no end or no beginning, such as /dev/zero, or a pipe."""
+    try:
+        kind = Path(word).stat().st_mode
+    except (OSError, ValueError):
+        return
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        raise Refusal(f"{word} is a device or a pipe; needed: a file or a folder")
 
 
 def _parted(words: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:

@@ -21,6 +21,7 @@ overlapping_patches.py  the weighted mean of patches
 gap.py                  a data step alternating with a denoiser: GAP-TV, ADMM-TV, plug-and-play (priors/: the denoisers)
 optical_flow.py         how far each pixel of one frame has moved in another
 frame_interpolation.py  motion blur without ghosts, along the optical flow
+iteration_limit.py      how often something may be repeated
 consistency.py          the noise-weighted data step, after any method
 learned/                networks behind the verbs of every method (networks/: what they are; training/: how they learn; weights/)
 method_digest.py        what decides the video that a method makes, as a digest

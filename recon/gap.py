@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 import recon
 from recon import priors
 from recon.consistency import data_step
+from recon.iteration_limit import refuse_endless
 from recon.priors.denoiser import Denoiser, DenoisingFunction
 from recon.priors.total_variation import GRADIENT, TotalVariation
 from recon.pseudo_inverse import PseudoInverse
@@ -99,10 +100,10 @@ class PlugAndPlay(Reconstructor):
         tolerance: float = 1e-4,
         neighbours: int = 0,
     ) -> None:
-        if neighbours < 0:
-            raise Refusal(f"neighbours={neighbours} exposures on either side; needed: 0 or more")
-        if min(iterations, rounds) < 1:
-            raise Refusal(f"iterations={iterations} and rounds={rounds}; needed: 1 or more of each")
+        if not 0 <= neighbours <= 100:
+            raise Refusal(f"neighbours={neighbours} exposures on either side; needed: 0 to 100")
+        refuse_endless(10_000, iterations=iterations)
+        refuse_endless(100, rounds=rounds)
         if not sigma > 0:
             raise Refusal(f"sigma={sigma} is the noise the denoiser takes away; needed: above 0")
         if not (damping >= 0 and tolerance >= 0):

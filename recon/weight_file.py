@@ -100,8 +100,8 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
             yield file, document
     except Refusal:
         raise
-    except (SafetensorError, ValueError, TypeError) as error:
-        raise Refusal(f"{path.name} is damaged or no safetensors file: {str(error).splitlines()[0]}") from error
+    except (SafetensorError, ValueError, TypeError, RecursionError) as error:
+        raise Refusal(f"{path.name} is damaged or no safetensors file: {str(error).splitlines()[0]}") from None
 
 
 def locate(weights: str) -> Path:
