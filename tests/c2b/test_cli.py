@@ -206,7 +206,7 @@ FILES = {
     "simulate empty.mkv x.c2b.ome.tif": "is empty",
     "simulate text.mp4 x.c2b.ome.tif": "not a readable video",
     "simulate text.txt x.c2b.ome.tif": "known formats",
-    "simulate nothing x.c2b.ome.tif": "holds no PNG or JPEG images",
+    "simulate nothing x.c2b.ome.tif": "holds no PNG, JPEG or BMP images",
     "simulate uneven x.c2b.ome.tif": "4.png is 6x9 (height x width), the first frame 0.png is 6x8",
     "simulate cut.npy x.c2b.ome.tif": "cut.npy is cut short: it holds 9 of 20 frames",
     "simulate cut.mp4 x.c2b.ome.tif": "cut.mp4 is not a readable video",
