@@ -70,7 +70,7 @@ for _place, _name in enumerate(COMMANDS):
         getattr(importlib.import_module(f"c2b.commands.{_name}"), _name),
         name=_name,
         sort_key=_place,
-        help_epilogue="\n\n".join(("Examples:", *EXAMPLES[_name], every_command.HELP)),
+        help_epilogue="\n\n".join((every_command.HELP, "Examples:", *EXAMPLES[_name])),
     )
 
 
