@@ -21,7 +21,7 @@ class LazyFrames:
     colour : bool
         Whether a frame has three colours.
     dtype : dtype
-        Of its frames.
+        Type of its frames.
     """
 
     def __init__(self, shape: tuple[int, ...], read: Callable[..., NDArray[Any]], *, colour: bool, dtype: Any = np.float32) -> None:

@@ -51,7 +51,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         _remove(partial)
 
 
-#: Of renameat2: paths from the working folder, and both names changed.
+#: Arguments of renameat2: paths from the working folder, and both names changed.
 _HERE, _EXCHANGE = -100, 2
 
 

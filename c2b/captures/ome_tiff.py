@@ -89,7 +89,7 @@ class OmeTiff(CaptureFormat):
 
 
 def _uuid(sensor: Sensor, record: Mapping[str, Any], first: NDArray) -> str:
-    """Of what decides the file, so that the same run gives the same bytes."""
+    """Identifier by what decides the file, so that the same run gives the same bytes."""
     told = json.dumps([sensor.digest, dict(record), hashlib.sha256(np.ascontiguousarray(first).data).hexdigest()], sort_keys=True)
     return f"urn:uuid:{uuid5(NAMESPACE_OID, told)}"
 
