@@ -120,7 +120,7 @@ def read_capture(
         A capture; or, with ``code``, an array (N, H, W), (H, W, N) or (H, W) in ``.npy``, ``.npz``, ``.h5`` or ``.mat``, a TIFF stack,
         a picture or a folder of pictures.
     verify : bool or "header"
-        Compare every array with its sha256, where the format has them; "header": all but the images, which may be long.
+        Compare every array with its sha256, where the format has them; "header": not long images.
     code : array_like, (T, p, q), or str, optional
         The code of a file that holds none, or not the right one; also a name or a file. A mask (H, W, T) is told by its size.
     white : float, optional

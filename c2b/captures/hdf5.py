@@ -100,6 +100,7 @@ def _allocated(file: Any, name: str, shape: tuple[int, ...], dtype: Any) -> int:
     how = h5p.create(h5p.DATASET_CREATE)
     how.set_alloc_time(h5d.ALLOC_TIME_EARLY)
     how.set_fill_time(h5d.FILL_TIME_NEVER)
+    how.set_obj_track_times(False)  # so that the same run gives the same bytes
     made = h5d.create(file.id, name.encode(), h5t.py_create(dtype, logical=True), h5s.create_simple(shape), dcpl=how)
     return int(made.get_offset())
 
