@@ -144,7 +144,7 @@ def test_names_that_come_with_c2b_stay_what_they_are(own, capsys):
         ("1/0", "ZeroDivisionError"),
         ("def", "SyntaxError"),
         ("METHODS = 3", "METHODS is no table"),
-        ("METHODS = {'A b': int}", "needed: a name"),
+        ("METHODS = {'A b': int}", "needed: my-own"),
     ],
 )
 def test_a_plug_in_that_is_none_is_one_line(own, capsys, content, said):
