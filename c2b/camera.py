@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -27,6 +28,9 @@ from sensors.readout import Readout
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
+#: Settings that belong to a readout, or to what gives its white.
+READOUT_SETTINGS = frozenset(f.name for group in (Readout, Photometry) for f in fields(group))
+
 
 @dataclass(frozen=True, eq=False)
 class Camera:
@@ -41,6 +45,10 @@ class Camera:
     chip : Sensor
     provenance : mapping of str to str
         Setting to where its number is from, of a preset or a sensor file.
+    belief : str
+        What whoever reconstructs its captures takes it for, as it was named (`c2b.belief`); empty where that is what it is.
+    believed : Sensor, optional
+        The same as a sensor.
     """
 
     sensor: str
@@ -48,12 +56,20 @@ class Camera:
     readout: str
     chip: Sensor
     provenance: Mapping[str, str] = field(default_factory=dict)
+    belief: str = ""
+    believed: Sensor | None = None
 
     @property
     def name(self) -> str:
         """For a person to read."""
         light = self.chip.readout.white
-        return f"{self.sensor}, {self.code}" + ("" if light is None else f", {light:g} e-")
+        words = f"{self.sensor}, {self.code}" + ("" if light is None else f", {light:g} e-")
+        return words + f", believed {self.belief}" * bool(self.belief)
+
+    @property
+    def seen_as(self) -> Sensor:
+        """The sensor that methods are told: the one that is believed, else the one that it is."""
+        return self.believed or self.chip
 
     @cached_property
     def mask(self) -> str:
@@ -62,8 +78,10 @@ class Camera:
 
     @property
     def digest(self) -> str:
-        """sha256 over all that makes the sensor, whatever words named it."""
-        return self.chip.digest
+        """sha256 over all that makes the sensor, and what is believed of it, whatever words named it."""
+        if self.believed is None:
+            return self.chip.digest
+        return hashlib.sha256(f"{self.chip.digest} {self.believed.digest}".encode()).hexdigest()
 
     @property
     def record(self) -> dict[str, Any]:
@@ -100,21 +118,28 @@ def make(sensor: str, code: str, readout: str | None = None, colour: str = "mono
     Refusal
         If a name, a setting or a file is unknown or wrong, or the sensor cannot do this code.
     """
-    settings, sub_exposure = ({}, 0.0) if readout is None else _readout(readout)
-    name, words = _parsed(sensor)
-    filtered = words.pop("colour", colour)
-    if filtered not in ("mono", "rgb") and colour == "mono":
-        raise Refusal(f"a sensor of colour={filtered} takes colour video; add --channels rgb")
-    chip = sensor_of(sensor, codes.make(code), colour=colour, **settings)
-    if not chip.timing.sub_exposure:
-        chip = replace(chip, timing=replace(chip.timing, sub_exposure=sub_exposure))
+    chip = chip_of(sensor, codes.make(code), readout, colour)
+    name, words = parsed(sensor)
+    words.pop("colour", None)
     own, provenance = _numbers_of(name, words)
     return Camera(sensor, code, readout or own, chip, provenance)
 
 
+def chip_of(sensor: str, code: ArrayLike, readout: str | None = None, colour: str = "mono") -> Sensor:
+    """The sensor of `make` under a code (T, p, q) or (M, T, p, q)."""
+    settings, sub_exposure = ({}, 0.0) if readout is None else _readout(readout)
+    filtered = parsed(sensor)[1].get("colour", colour)
+    if filtered not in ("mono", "rgb") and colour == "mono":
+        raise Refusal(f"a sensor of colour={filtered} takes colour video; add --channels rgb")
+    chip = sensor_of(sensor, code, colour=colour, **settings)
+    if not chip.timing.sub_exposure:
+        chip = replace(chip, timing=replace(chip.timing, sub_exposure=sub_exposure))
+    return chip
+
+
 def sensor_of(text: str, code: ArrayLike, **settings: Any) -> Sensor:
     """The sensor of a name, a preset or a sensor file, under a code (T, p, q); a ``colour`` among its words goes before that given."""
-    name, words = _parsed(text)
+    name, words = parsed(text)
     if "colour" in words:
         settings["colour"] = words.pop("colour")
         text = spec.write(name, words)
@@ -123,7 +148,8 @@ def sensor_of(text: str, code: ArrayLike, **settings: Any) -> Sensor:
     return sensors.make(text, code, **settings)
 
 
-def _parsed(text: str) -> tuple[str, dict[str, str]]:
+def parsed(text: str) -> tuple[str, dict[str, str]]:
+    """Name and settings of the words of a sensor, also where the name is that of a file with a colon."""
     return (text, {}) if Path(text).is_file() else spec.parse(text)
 
 
@@ -147,7 +173,7 @@ def _readout(text: str) -> tuple[dict[str, Any], float]:
         return {"readout": spec.make(sensors.READOUTS, "readout", text)}, 0.0
     if name not in sensors.PRESETS:
         raise Refusal(spec.unknown("readout", name, [*sensors.READOUTS, *sensors.PRESETS]))
-    known = {f.name for group in (Readout, Photometry) for f in fields(group)} | {"sub_exposure"}
+    known = READOUT_SETTINGS | {"sub_exposure"}
     if strange := words.keys() - known:
         raise Refusal(spec.unknown(f"setting of the readout of {name}", min(strange), sorted(known)))
     whole = sensors.make(text, np.ones((1, 1, 1), np.uint8))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import product
 
 from c2b import camera, codes, masks
+from c2b.belief import SAME, believing
 from c2b.camera import Camera
 from c2b.code_or_video import certain_code
 from c2b.video.recording import Recording
@@ -39,6 +41,9 @@ class CameraGrid:
         smaller than the frames.
     per_exposure : bool
         Lights are those of a whole exposure, so that codes of different length take as much of it.
+    beliefs, believed_codes : tuple of str
+        What methods are told of sensor and code instead of what is true (`c2b.belief.believing`); all combinations. Every camera is
+        there as it is, too.
     """
 
     sensors: tuple[str, ...] = ()
@@ -47,6 +52,8 @@ class CameraGrid:
     lights: tuple[float, ...] = ()
     benchmark: bool = False
     per_exposure: bool = False
+    beliefs: tuple[str, ...] = ()
+    believed_codes: tuple[str, ...] = ()
     _found: dict[tuple[str, str], tuple[list[Camera], list[tuple[str, Refusal]]]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -76,6 +83,7 @@ class CameraGrid:
     def _combined(self, colour: str, scene: str, reasons: list[tuple[str, Refusal]]) -> list[Camera]:
         own = self.benchmark and scene
         files = _files(self.codes or (BENCHMARK_CODES if own else CODES), scene, reasons)
+        beliefs = _Beliefs(self._believed, scene, bool(self.lights), reasons)
         found: list[Camera] = []
         for sensor in self.sensors or (BENCHMARK_SENSORS if own else SENSORS):
             for readout in self.readouts or (None,):
@@ -87,12 +95,22 @@ class CameraGrid:
                         reasons.append((f"{sensor}, {name}", reason))
                         continue
                     possible = True
-                    found += self._lit(Camera(sensor, name, made.readout, made.chip, made.provenance))
+                    for one in self._lit(Camera(sensor, name, made.readout, made.chip, made.provenance)):
+                        found += [one, *beliefs.of(one, readout)]
                 if not possible:
                     camera.make(sensor, "long:frames=1", readout, colour)  # if the sensor itself is wrong, it is a mistake
         if self.lights and found and all(one.chip.readout.ideal for one in found):
             raise Refusal("--light is electrons at white, which an ideal readout does not count; add --readout cep-2019")
+        beliefs.refuse_mistakes()
         return found
+
+    @property
+    def _believed(self) -> list[tuple[str, str]]:
+        """Words of sensor and code of every belief; a single one that says nothing is left in, for its refusal."""
+        if not self.beliefs and not self.believed_codes:
+            return []
+        pairs = [*product(self.beliefs or (SAME,), self.believed_codes or (SAME,))]
+        return [pair for pair in pairs if pair != (SAME, SAME) or len(pairs) == 1]
 
     def _lit(self, one: Camera) -> Iterable[Camera]:
         """The camera at each light level; an ideal one knows none."""
@@ -109,6 +127,46 @@ class CameraGrid:
             else:
                 covering.append(one)
         return covering
+
+
+class _Beliefs:
+    """All that cameras are believed to be, and which of it goes with none.
+
+    Parameters
+    ----------
+    pairs : iterable of (str, str)
+        Words of sensor and code.
+    scene : str
+        The file whose mask is ``own``.
+    lit : bool
+        As for `c2b.belief.believing`.
+    reasons : list
+        Gathers what does not go together.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, str]], scene: str, lit: bool, reasons: list[tuple[str, Refusal]]) -> None:
+        pairs = [*pairs]
+        named = [code for _, code in pairs if code.partition(":")[0] != SAME]
+        self._files, self._lit, self._reasons = _files(named, scene, reasons), lit, reasons
+        self._pairs = [(sensor, code) for sensor, code in pairs if code not in named or code in self._files]
+        self._fit: set[tuple[str, str]] = set()
+        self._refused: dict[tuple[str, str], Refusal] = {}
+
+    def of(self, one: Camera, readout: str | None) -> Iterator[Camera]:
+        """The camera under each belief that goes with it."""
+        for sensor, code in self._pairs:
+            try:
+                yield believing(one, sensor, code, readout=readout, lit=self._lit, file=self._files.get(code, ""))
+                self._fit.add((sensor, code))
+            except Refusal as reason:
+                self._refused[sensor, code] = reason
+                self._reasons.append((f"{one.name}, believed {sensor}, {code}", reason))
+
+    def refuse_mistakes(self) -> None:
+        """A Refusal if a belief was tried and went with no camera."""
+        for (sensor, code), reason in self._refused.items():
+            if (sensor, code) not in self._fit:
+                raise Refusal(f"{'--believe ' + sensor if code == SAME else '--believe-code ' + code}: {reason}")
 
 
 def scene_file(video: Recording) -> str:

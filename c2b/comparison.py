@@ -303,7 +303,7 @@ class Comparison:
     def _exposures(self, name: str, video: Recording, camera: Camera) -> int:
         """How many exposures a camera makes of a video; 0, with the reason noted, if none."""
         try:
-            return exposures_in(video, camera.chip)
+            return min(exposures_in(video, chip) for chip in {camera.chip, camera.seen_as})
         except Refusal as reason:
             self.leave_out(f"{name}, {camera.name}", reason)
             return 0
@@ -323,9 +323,11 @@ class Comparison:
     def _serving(self, camera: Camera) -> Iterator[str]:
         """The methods that can serve a camera, under each code of its cycle."""
         for name, method in self.methods.items():
-            reasons = (method.refusal(camera.chip.at(n)) for n in range(camera.chip.codes))
+            chip = camera.seen_as
+            reasons = (method.refusal(chip.at(n)) for n in range(chip.codes))
             if reason := next(filter(None, reasons), ""):
-                self.leave_out(f"{camera.sensor}, {camera.code}, {name}", reason)
+                believed = f"believed {camera.belief}, " * bool(camera.belief)
+                self.leave_out(f"{camera.sensor}, {camera.code}, {believed}{name}", reason)
             else:
                 yield name
 
@@ -338,6 +340,7 @@ class Comparison:
             "code": camera.code,
             "mask": camera.mask,
             "readout": camera.readout,
+            "belief": camera.belief,
             "light": white,
             "exposure_light": None if white is None else float(f"{white * camera.chip.frames:.6g}"),
             "method": method,
@@ -346,16 +349,16 @@ class Comparison:
             **one.size,
             "seed": seed,
             "protocol": self.protocol,
-            "sensor_digest": camera.digest,
+            "sensor_digest": camera.chip.digest,
             "digest": self._digest(one.light, camera, method, seed),
             "c2b": c2b.__version__,
         }
 
     def _digest(self, light: str, camera: Camera, method: str, seed: int) -> str:
-        names = [camera.sensor, camera.code, camera.readout, method]
-        kinds = [type(camera.chip), *map(type, self.metrics.values())]
+        names = [camera.sensor, camera.code, camera.readout, camera.belief, method]
+        kinds = [type(camera.chip), type(camera.seen_as), *map(type, self.metrics.values())]
         source = [source_digest.of_packages(NO_NUMBERS), source_digest.of_plug_ins(kinds)]
-        decided = method_digest.digest(self.methods[method], camera.chip)
+        decided = method_digest.digest(self.methods[method], camera.seen_as)
         told = [c2b.__version__, source, light, camera.digest, names, decided, seed, self.protocol, self.order, self.blur]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 

@@ -29,6 +29,8 @@ class Row:
         As they were named; a readout that was not named is that of the sensor.
     mask : str
         What tells the code from others: kind, frames, size, share of open pixels and the first digits of its sha256.
+    belief : str
+        What the method was told that the camera is (`c2b.belief`); empty where that is what it is.
     light : float or None
         Electrons at white per sub-exposure; None for an ideal readout.
     exposure_light : float or None
@@ -74,6 +76,7 @@ class Row:
     code: str
     mask: str
     readout: str
+    belief: str
     light: float | None
     exposure_light: float | None
     speed: int
@@ -126,6 +129,7 @@ class Mean:
     sensor: str
     code: str
     readout: str
+    belief: str
     light: float | None
     exposure_light: float | None
     speed: int
@@ -150,7 +154,7 @@ class Mean:
     @property
     def key(self) -> tuple[Any, ...]:
         """What tells it from other means."""
-        return self.sensor, self.code, self.readout, self.light, self.speed, self.method
+        return self.sensor, self.code, self.readout, self.belief, self.light, self.speed, self.method
 
 
 #: The fields of a `Mean` that are means over its rows.
@@ -201,7 +205,8 @@ def means(rows: Iterable[Row]) -> list[Mean]:
     """Over the videos and seeds, for each camera, speed and method, in the order of the rows."""
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        key = (row.sensor, row.code, row.readout, row.light, row.exposure_light, row.speed, row.method, row.order)
+        light = row.light, row.exposure_light
+        key = (row.sensor, row.code, row.readout, row.belief, *light, row.speed, row.method, row.order)
         groups.setdefault(key, []).append(row)
     found = []
     for key, of in groups.items():
@@ -274,6 +279,7 @@ _MAY_BE_SAID_ONCE = {
     "spread": "standard deviation over them: {} dB",
     "code": "code: {}",
     "readout": "readout: {}",
+    "believed": "believed: {}",
     "light": "{} at white",
     "speed": "every {} frames",
     "best": "PSNR: all {}",
@@ -290,6 +296,7 @@ def _line(mean: Mean, metrics: Iterable[str], per_exposure: bool, marks: Mapping
         "light": "" if light is None else f"{light:g} e-{' per exposure' * per_exposure}",
         "speed": "" if mean.speed == 1 else str(mean.speed),
         "sensor": mean.sensor,
+        "believed": mean.belief,
         "method": mean.method,
         "order": "" if mean.order == "given" else mean.order,
         "PSNR": f"{mean.psnr:.2f}",

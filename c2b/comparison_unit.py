@@ -163,8 +163,10 @@ class Unit:
 
     def _files(self, digest: str) -> dict[str, str]:
         """Names of the files with the frames of a cell: methods share captures, and cameras that see the same frames share these."""
-        seen = f"{self.light} {self.camera.chip.frames} {self.camera.chip.period} {self.shown}"
-        truth, taken = (hashlib.sha256(told.encode()).hexdigest()[:16] for told in (seen, f"{seen} {self.camera.digest} {self.seed}"))
+        chip = self.camera.chip
+        times = f"{self.light} {chip.frames}", str(self.shown)
+        seen, shown = (f"{times[0]} {period} {times[1]}" for period in (chip.period, self.camera.seen_as.period))
+        truth, taken = (hashlib.sha256(told.encode()).hexdigest()[:16] for told in (shown, f"{seen} {chip.digest} {self.seed}"))
         names = {"video": digest, "truth": f"{truth}.truth", "capture": f"{taken}.capture", "code": f"{taken}.code"}
         return {name: f"{file}.npy" for name, file in names.items()}
 
@@ -209,7 +211,8 @@ class Unit:
     def _exposures(self, video: Recording, running: dict[Task, _Running]) -> Iterator[LeftOut | None]:
         """Take, reconstruct and score one exposure after another; a method that refuses one, or fails, is not asked again."""
         response = make_response(video.response)
-        captures = streaming.exposures(video, self.camera.chip, seed=self.seed, numbers=self.exposures)
+        how = {"seed": self.seed, "numbers": self.exposures, "believed": self.camera.believed}
+        captures = streaming.exposures(video, self.camera.chip, **how)
         for number, (capture, light) in zip(self.exposures, captures, strict=True):
             truth = response.encode(demosaic(light, video.colour) if video.colour in PATTERNS else light)
             motion = {MOTION: _motion(truth)} if self.viewed else {}
@@ -250,7 +253,7 @@ class Unit:
             outcome = Outcome(made[::-1] if backwards else made, truth, response, _tile(capture), variance)
             state.measure(f"{self.name}, {task.method}", self.metrics, outcome)
         if number in self.viewed:
-            state.keep(made, truth, capture)
+            state.keep(made, truth, capture, self.camera.chip.from_exposure(number).code)
 
     def _cell(self, task: Task, state: _Running) -> Cell:
         exposures, order = (self.exposures.start, self.exposures.stop), (self.begun, task.place)
@@ -337,9 +340,9 @@ class _Running:
         for name, value in facts.items():
             self.scores.setdefault(name, []).append(value)
 
-    def keep(self, made: NDArray, truth: NDArray, capture: Capture) -> None:
-        """The frames of one exposure."""
-        self.kept.append(Frames(_as_shown(made), _as_shown(truth), np.asarray(capture.images[0]), capture.sensor.code))
+    def keep(self, made: NDArray, truth: NDArray, capture: Capture, code: NDArray) -> None:
+        """The frames of one exposure, and the code under which it was taken."""
+        self.kept.append(Frames(_as_shown(made), _as_shown(truth), np.asarray(capture.images[0]), code))
 
     def frames(self) -> Frames:
         """Those of all exposures that are kept."""

@@ -91,7 +91,7 @@ def images(video: Recording, sensor: Sensor, *, seed: int, numbers: range | None
 
 
 def exposures(
-    video: Recording, sensor: Sensor, *, seed: int, numbers: range | None = None
+    video: Recording, sensor: Sensor, *, seed: int, numbers: range | None = None, believed: Sensor | None = None
 ) -> Iterator[tuple[Capture, NDArray[np.float32]]]:
     """Each exposure as a `Capture` of its own, with the noise and the code of its number, and the light (T, H, W[, 3]) it saw.
 
@@ -99,17 +99,30 @@ def exposures(
     ----------
     numbers : range, optional
         Which exposures; all by default.
+    believed : Sensor, optional
+        By which the numbers read out are understood, and which light is taken to be seen: where it believes another dead time, that of
+        other frames.
+
+    Raises
+    ------
+    Refusal
+        If the recording is too short, or holds numbers that the converter of the believed sensor cannot give.
     """
     as_stored, white = _light_of(video)
     response = make_response(video.response)
-    row = sensor.timeline(exposures_in(video, sensor))
-    for number in range(row.exposures) if numbers is None else numbers:
-        window = row.window(number)
+    seen = believed or sensor
+    row, believed_row = (one.timeline(exposures_in(video, one)) for one in (sensor, seen))
+    for number in range(min(row.exposures, believed_row.exposures)) if numbers is None else numbers:
+        window, believed_window = row.window(number), believed_row.window(number)
         stored = video[window]
         light = linearise(stored, response, black=video.black, white=video.white)
         image = sensor.take(stored if as_stored else light, seed=seed, number=number, white=white)
-        record = sensor.record(1, white=white, seed=seed, first=number, start=window.start)
-        yield Capture(image[None], sensor.from_exposure(number), record), light
+        if believed is not None:
+            _refuse_beyond_converter(image, believed)
+        if believed_window != window:
+            light = video.irradiance(believed_window.start, believed_window.stop)
+        record = seen.record(1, white=white, seed=seed, first=number, start=believed_window.start)
+        yield Capture(image[None], seen.from_exposure(number), record), light
 
 
 def neighbourhood(video: Recording, sensor: Sensor, number: int, reach: int, *, seed: int) -> tuple[Capture, int]:
@@ -192,6 +205,12 @@ class Reconstruction(Recording):
 
     def _read(self, frames: range) -> NDArray:
         return np.stack([self._exposure(t // self._frames_each)[t % self._frames_each] for t in frames])
+
+
+def _refuse_beyond_converter(image: NDArray, believed: Sensor) -> None:
+    bits = believed.readout.stored_bits
+    if bits is not None and (largest := image.max()) > 2**bits - 1:
+        raise Refusal(f"the capture holds {largest:g}, and the believed sensor stores {bits} bits, at most {2**bits - 1}")
 
 
 def _light_of(video: Recording) -> tuple[bool, float]:

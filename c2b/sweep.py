@@ -19,6 +19,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import sensors
 from c2b import camera, sensor_file
+from c2b.camera import READOUT_SETTINGS
 from c2b.camera_grid import CameraGrid
 from sensors import preset, spec
 from sensors.photometry import Photometry
@@ -115,11 +116,11 @@ def _set(grid: CameraGrid, sweep: Sweep) -> CameraGrid:
     if any(sweep.key in known for known in readouts.values()):
         return replace(grid, readouts=_words(readouts, sweep))
     if grid.readouts:  # the readout of a sensor is replaced as a whole
-        kinds = {name: [key for key in known if key not in _READOUT] for name, known in kinds.items()}
+        kinds = {name: [key for key in known if key not in READOUT_SETTINGS] for name, known in kinds.items()}
     if any(sweep.key in known for known in kinds.values()):
         return replace(grid, sensors=_words(kinds, sweep))
     known = sorted({key for found in (*kinds.values(), *readouts.values()) for key in found} - {WHITE})
-    why = "; add --readout cep-2019" if sweep.key in _READOUT and not readouts else ""
+    why = "; add --readout cep-2019" if sweep.key in READOUT_SETTINGS and not readouts else ""
     raise Refusal(spec.unknown("setting to sweep", sweep.key, [WHITE, SPEED, *known]) + why)
 
 
@@ -144,7 +145,7 @@ def _numbers_of_sensor(word: str) -> list[str]:
     owner = preset.owners({"sensor_settings": kind, **preset.GROUPS, **preset.BESIDE})
     classes = {"sensor_settings": kind, **preset.GROUPS, **preset.BESIDE}
     ideal = not file and camera.make(word, "long:frames=1").chip.readout.ideal
-    return [key for key, group in owner.items() if not (ideal and key in _READOUT) and _takes_a_number(classes[group], key)]
+    return [key for key, group in owner.items() if not (ideal and key in READOUT_SETTINGS) and _takes_a_number(classes[group], key)]
 
 
 def _numbers_of_readout(word: str) -> list[str]:
@@ -179,6 +180,3 @@ def _between(first: str, last: str, count: str) -> list[float]:
 
 #: Values of one sweep at most.
 MOST_VALUES = 1000
-
-#: Settings that belong to a readout, or to what gives its white.
-_READOUT = frozenset(field.name for kind in (Readout, Photometry) for field in fields(kind))

@@ -15,6 +15,7 @@ SMALL = "occluding-objects:frames=9,height=60,width=90,seed={}"
 ON = {
     "pair_paper": [SMALL.format(1), SMALL.format(2)],
     "pair_paper_frames": [SMALL.format(1), "--size", "60", "70"],
+    "wrong_belief": ["--quick"],
 }
 
 

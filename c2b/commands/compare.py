@@ -23,6 +23,8 @@ def compare(
     light: tuple[float, ...] = (),
     light_per: Literal["sub-exposure", "exposure"] = "sub-exposure",
     sweep: tuple[str, ...] = (),
+    believe: tuple[str, ...] = (),
+    believe_code: tuple[str, ...] = (),
     method: tuple[str, ...] = ("pseudo-inverse", "tile", "tile+consistent"),
     seed: Annotated[Seeds, Parameter(name=("--seed", "--seeds"))] = (0,),
     protocol: Literal["codedblurred", "cacti"] | None = None,
@@ -68,6 +70,12 @@ def compare(
         Take a setting through several values: white=10:1600:6 is six light levels from 10 to 1600 electrons, logarithmically;
         leakage=0,0.01,0.05 and read_noise=1:20:4 settings of every sensor or readout that has them; speed=1,2,4 skips frames, so
         that things move faster. May be repeated.
+    believe
+        What methods are told of the sensor instead of what it is: a sensor, a preset, a sensor file, or same:leakage=0,black_level=70
+        for the camera itself with other settings. May be repeated; every camera is there as it is, too.
+    believe_code
+        The same of the code: another one, or same:rows=1,columns=0.5 for one that lies so many pixels further down and to the right;
+        also turned=mirrored, reversed=true (its frames), exchanged=true (its buckets).
     method
         Method; tile+consistent is tile followed by the noise-weighted data step.
     seed
@@ -117,7 +125,8 @@ def compare(
         comparison_dataframe.needs_for_parquet(report)
     videos = [name for given in video for name in recordings(given)]
     part, scenes, per = protocol_part(protocol, part), paired.scenes_of(videos, scene), light_per == "exposure"
-    grid = CameraGrid(sensor, code, readout, light, benchmark=protocol == "cacti", per_exposure=per)
+    held = {"beliefs": believe, "believed_codes": believe_code}
+    grid = CameraGrid(sensor, code, readout, light, benchmark=protocol == "cacti", per_exposure=per, **held)
     sources, methods = {name: Source(name, levels, part) for name in videos}, {name: make(name) for name in method}
     grid, speeds = swept(grid, sweep)
     comparison = Comparison(sources, grid, methods, seed, speeds, protocol or "", order, blur, measures.make(metric), page.exposures)

@@ -51,7 +51,7 @@ def pictures_of(compared: LineUp) -> tuple[list[CodePicture], dict[str, list[Cap
     codes: dict[str, CodePicture] = {}
     captures: dict[tuple[float, str, str], CapturePicture] = {}
     for series in compared.series:
-        name = compared.name(series, without=("method", "light", "speed"))
+        name = compared.name(series, without=("belief", "method", "light", "speed"))
         light = compared.light(series)
         key = inf if light is None else light, compared.said(series, "light"), name
         if key in captures:

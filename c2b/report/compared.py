@@ -19,7 +19,7 @@ from c2b.report.comparison_differences import Level, Series, series_of
 from c2b.report.paired_differences import paired_difference
 
 #: What tells one series from another, in the order in which it is said.
-FACTORS = ("sensor", "code", "readout", "light", "speed", "method")
+FACTORS = ("sensor", "code", "readout", "belief", "light", "speed", "method")
 
 #: Exposures of one scene from which on an interval over them is drawn; of fewer it would be all width.
 FEWEST_EXPOSURES = 3
@@ -100,6 +100,8 @@ class LineUp:
         if factor == "light":
             light = self.light(series)
             return "ideal" if light is None else f"{light:g} e-"
+        if factor == "belief":
+            return f"believed {series.belief}" if series.belief else "known"
         value = getattr(series, factor)
         return str(value) if factor != "speed" else f"speed {value}"
 
@@ -173,7 +175,7 @@ def line_up(store: Store, runs: Sequence[Run]) -> LineUp:
     scene = {video: scene for run in runs for video, scene in run.scene.items()}
     last: dict[Hashable, Row] = {}
     for row in store.rows().values():
-        series = row.sensor, row.code, row.readout, row.light, row.speed, row.method
+        series = row.sensor, row.code, row.readout, row.belief, row.light, row.speed, row.method
         key = row.video, *series, row.seed, row.part, row.protocol, row.order
         last.pop(key, None)
         last[key] = row

@@ -56,19 +56,21 @@ class Series:
     light: float | None
     speed: int
     method: str
+    belief: str = ""
     exposure_light: float | None = field(default=None, compare=False)
     rows: Mapping[tuple[str, int], Row] = field(default_factory=dict, compare=False)
 
     @property
     def key(self) -> tuple[Any, ...]:
         """As that of a `c2b.comparison_table.Mean`."""
-        return self.sensor, self.code, self.readout, self.light, self.speed, self.method
+        return self.sensor, self.code, self.readout, self.belief, self.light, self.speed, self.method
 
     @property
     def names(self) -> tuple[str, str, str]:
-        """What it may be called: sensor and method, with its code between them, with code and readout."""
+        """What it may be called: sensor and method with its belief, with its code between them, with code and readout."""
+        last = f"believed {self.belief}, {self.method}" if self.belief else self.method
         return tuple(" ".join(words) for words in (  # type: ignore[return-value]
-            (self.sensor, self.method), (self.sensor, self.code, self.method), (self.sensor, self.code, self.readout, self.method)
+            (self.sensor, last), (self.sensor, self.code, last), (self.sensor, self.code, self.readout, last)
         ))  # fmt: skip
 
     def level(self, per_exposure: bool) -> Level:
@@ -79,6 +81,10 @@ class Series:
         """Over the videos and seeds; NaN where a row has no such number."""
         values = [row.value(column) for row in self.rows.values()]
         return nan if None in values else fsum(values) / len(values)
+
+
+#: Columns of a row that the fields of its series are, in their order.
+_TELLING = ("sensor", "code", "readout", "light", "speed", "method", "belief", "exposure_light")
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,7 @@ def series_of(rows: Iterable[Row]) -> list[Series]:
     """Rows by camera and method, in their order."""
     found: dict[Series, dict[tuple[str, int], Row]] = {}
     for row in rows:
-        series = Series(row.sensor, row.code, row.readout, row.light, row.speed, row.method, row.exposure_light)
+        series = Series(*(getattr(row, name) for name in _TELLING))
         found.setdefault(series, {})[row.video, row.seed] = row
     return [replace(series, rows=of) for series, of in found.items()]
 
@@ -168,7 +174,7 @@ def refuse_unknown(against: str, rows: Iterable[Mapping[str, Any]], *, per_expos
     """
     levels: dict[Level, dict[Series, None]] = {}
     for row in rows:
-        series = Series(*(row[name] for name in ("sensor", "code", "readout", "light", "speed", "method", "exposure_light")))
+        series = Series(*(row[name] for name in _TELLING))
         levels.setdefault(series.level(per_exposure), {})[series] = None
     for group in levels.values():
         _reference([*group], against)

@@ -100,11 +100,12 @@ def _without_frames(compared: LineUp, runs: Sequence[Run]) -> Page:
 
 
 def _lead(compared: LineUp) -> str:
-    counts = (_counted(len({getattr(one, name) for one in compared.series}), thing) for name, thing in _THINGS)
+    things = [each for each in _THINGS if each[0] != "belief" or "belief" in compared.varying]
+    counts = (_counted(len({getattr(one, name) for one in compared.series}), thing) for name, thing in things)
     return f"{', '.join(counts)}: each combination that goes together, simulated, reconstructed and scored against the true frames."
 
 
-_THINGS = ("sensor", "sensor"), ("code", "code"), ("light", "light level"), ("method", "method")
+_THINGS = ("sensor", "sensor"), ("code", "code"), ("light", "light level"), ("method", "method"), ("belief", "belief")
 
 
 def _facts(compared: LineUp) -> dict[str, Any]:
@@ -230,7 +231,7 @@ def _conventions(compared: LineUp) -> dict[str, Any]:
         values = list(dict.fromkeys(str(getattr(row, name)) for row in compared.rows))
         if values != [""]:
             told[words] = _listed(values, 4)
-    for name in ("sensor", "code", "readout", "light", "method"):
+    for name in ("sensor", "code", "readout", "light", "method") + ("belief",) * any(one.belief for one in compared.series):
         if name not in compared.varying:
             told[name] = _listed(list(dict.fromkeys(compared.said(series, name) for series in compared.series)))
     return told | {"made by": f"c2b {c2b.__version__}"}

@@ -48,7 +48,7 @@ def test_the_best_and_what_is_not_told_apart_from_it_are_marked_at_each_level():
     dark = rows_of(rng, {"a": 0.0, "b": 0.0, "c": -9.0}, light=20.0, exposure_light=180.0)
     fast = rows_of(rng, {"a": 9.0, "b": 0.0}, light=100.0, exposure_light=900.0, speed=2)
     found = best([*bright, *dark, *fast], VIDEOS)
-    assert {(key[3:], said) for key, said in found.items()} == {
+    assert {(key[4:], said) for key, said in found.items()} == {
         *(((100.0, 1, "a"), IS_BEST), ((20.0, 1, "a"), TIED), ((20.0, 1, "b"), TIED), ((100.0, 2, "a"), IS_BEST))
     }
     lines = [dict(zip(columns, line, strict=True)) for columns, every, _ in tables(dark, marks=found) for line in every]
