@@ -183,6 +183,7 @@ class Reconstruction(Recording):
             "mask_registration",
             "encoding",
             "assumed",
+            "buckets_exchanged",
         )
         self.record = {"method": name, **{key: capture.record[key] for key in kept if key in capture.record}}
         if not sensor.local and "frame_index" in self.record:

@@ -123,6 +123,19 @@ class Capture:
         mono = replace(self.sensor, colour="mono")
         return [Capture(self.images[..., c], mono, {**self.record, "lane": c}) for c in range(3)]
 
+    def with_buckets_exchanged(self) -> Capture:
+        """The same with the images of its two buckets exchanged, for files that were named the wrong way round; the record says so.
+
+        Raises
+        ------
+        Refusal
+            If there are not two buckets.
+        """
+        if self.sensor.buckets != 2:
+            raise Refusal(f"only two buckets can be exchanged; this capture has {self.sensor.buckets}")
+        record = {**self.record, "buckets_exchanged": not self.record.get("buckets_exchanged", False)}
+        return Capture(self.images[:, ::-1], self.sensor, record)
+
     def __getstate__(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 

@@ -32,7 +32,12 @@ def reconstruct(
     calibrate_mask: bool = False,
     align_code: bool = False,
     scene_white: bool = False,
+    swap_buckets: bool = False,
     also: list[str] | None = None,
+    watch: bool = False,
+    ending: str = ".mkv",
+    idle: float | None = None,
+    settled: float = 2.0,
 ) -> None:
     """Turn a capture back into video.
 
@@ -65,9 +70,25 @@ def reconstruct(
         whole pixels; orientation, roles of the buckets, order of the frames. Before --calibrate-mask, which looks within 2 px.
     scene_white
         Take the brightest parts of the scene as white, whatever the file says, and say how much that is: for light nobody measured.
+    swap_buckets
+        Exchange the images of the two buckets first: their files were named the wrong way round. The record says so. Where it is the
+        code that has the other sign, --align-code finds it.
     also
         What else the method gives, such as variance=FILE for gmm or attention=FILE for pair: .npy, or .png of some exposures.
+    watch
+        CAPTURE is a folder, and VIDEO another one: each capture that comes into the first is reconstructed into the second, as soon as
+        it is complete, until Ctrl-C. What is done is passed over after a restart; several may watch one folder.
+    ending
+        With --watch: the kind of video, such as .npy.
+    idle
+        With --watch: end when nothing came for so many seconds.
+    settled
+        With --watch: seconds without a change after which a capture is complete.
     """
+    if watch:
+        own = {"capture", "video", "watch", "ending", "idle", "settled"}
+        how = {name: value for name, value in locals().items() if name not in (*own, "own")}
+        return _watch(capture, Path(video), how, ending, idle, settled)
     import recon
     from c2b import further_maps
     from c2b.captures import photograph
@@ -82,6 +103,9 @@ def reconstruct(
     verify: Verify = "header" if exposures else True  # a part of a long capture need not wait for the hash of all of it
     whole = _taken(capture, said, protocol, frames, verify, check=not (calibrate_mask or align_code))
     taken = _part(whole, exposures, capture)
+    if swap_buckets:
+        taken = taken.with_buckets_exchanged()
+        print("buckets: exchanged")
     if "encoding" in taken.record and response not in (None, "none"):
         raise Refusal(f"the video of {capture} is encoded as it is, {taken.record['encoding']}; leave --response out")
     if align_code:
@@ -107,6 +131,25 @@ def reconstruct(
     for name, path in further:
         further_maps.write(values := getattr(solver, name)(taken), name, path, label)
         print(f"{path}: {name} {'x'.join(map(str, values.shape))}")
+
+
+def _watch(folder: Path, results: Path, how: dict[str, Any], ending: str, idle: float | None, settled: float) -> None:
+    """Reconstruct captures as they come, each as this command does one."""
+    from dataclasses import asdict
+
+    from c2b.terminal import counted
+    from c2b.watching import Watch
+    from sensors.refusal import Refusal
+
+    if how["also"]:
+        raise Refusal("--also writes one file, and --watch makes many videos; leave it out")
+
+    def one(capture: Path, video: Path) -> None:
+        reconstruct(capture, str(video), **how)
+
+    words = {**how, "said": asdict(how["said"])}
+    done = Watch(folder, results, one, words, ending, settled).run(idle)
+    print(f"{results}: {counted(done, 'capture')} reconstructed")
 
 
 def _taken(
