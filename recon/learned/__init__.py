@@ -2,6 +2,7 @@
 
 method.py               the contract: weights that know what they were trained for, training, reconstruction
 network.py              what a network says of itself, and what it is given
+light_level.py          how bright a capture is, and the factor by which networks are given it
 padding.py              frames of any size for networks that take multiples of a cell
 constant_outputs.py     outputs that never change
 output_check.py         trained weights put to the test: such outputs, and how the frames compare

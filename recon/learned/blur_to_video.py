@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from recon.learned.light_level import dimmed, light_factor
 from recon.learned.method import Learned, Trained
 from recon.learned.network import Given, given
 from sensors.capture import Capture
@@ -86,15 +87,16 @@ class BlurToVideo(Learned):
         import torch
 
         sensor = planes[0].sensor
-        network = self.trained(sensor).network
+        network, factor = self.trained(sensor).network, light_factor(planes)
         with torch.inference_mode(), self.autocast():
-            seen = torch.cat([self.seen(plane) for plane in planes])
+            seen = torch.cat([self.seen(dimmed(plane, factor)) for plane in planes])
             (height, width), padded = seen.shape[-2:], continued(seen, network.multiple)
             if len(planes) == 1:
                 videos = self.video(network, padded, sensor.frames)
             else:
                 videos = self.follow(network, padded, luminance(padded), sensor.frames)
-        return [np.ascontiguousarray(video[:, :height, :width].float().cpu().numpy()) for video in videos]
+        videos = [factor * video[:, :height, :width].float() for video in videos]
+        return [np.ascontiguousarray(video.cpu().numpy()) for video in videos]
 
 
 def pictures(given: Given) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from recon.learned.light_level import dimmed, light_factor
 from recon.learned.method import Learned, Trained, opens_like
 from recon.learned.network import Given, Network, given
 from recon.reconstructor import apply_to_exposures
@@ -99,7 +100,7 @@ class CodedBlurredPair(Learned):
             if reason := self.refusal(exposure.sensor):
                 raise Refusal(reason)
             with torch.inference_mode():
-                shown = given([exposure], "")
+                shown = given([dimmed(exposure, light_factor([exposure]))], "")
                 return self.trained(exposure.sensor).network.attention(shown.charge, shown.exposure)[0, 0].cpu().numpy()
 
         return apply_to_exposures(one, capture)

@@ -284,7 +284,7 @@ class Jin2018(BlurToVideo):
             raise Refusal(f"middle={self.middle}: {error}") from error
         if frame.shape != plane.charge.shape[-2:]:
             raise Refusal(f"{self.middle} holds {frame.shape}, the picture is {plane.charge.shape[-2:]}")
-        return frame.astype(np.float32)
+        return frame.astype(np.float32) / np.float32(plane.record.get("dimmed", 1.0))
 
 
 def _is_file(name: str) -> bool:

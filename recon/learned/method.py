@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon import weight_file
+from recon.learned.light_level import dimmed, light_factor, light_level
 from recon.learned.network import Given, Network, device, given
 from recon.reconstructor import Reconstructor, needs_local
 from recon.training.settings import TrainingSettings
@@ -304,14 +305,25 @@ class Learned(Reconstructor):
 
         from recon.learned.padding import on_whole_cells
 
-        trained = self.trained(capture.sensor)
-        network, shown = trained.network, given([capture], trained.start)
+        trained, factor = self.trained(capture.sensor), light_factor([capture])
+        network, shown = trained.network, given([dimmed(capture, factor)], trained.start)
         with torch.inference_mode():
             if network.multiple == (1, 1):
                 video = self._best(network, shown)
             else:
                 video = on_whole_cells(lambda part: self._best(network, part), shown, network.multiple, network.reach)
-        return np.ascontiguousarray(video[0].float().cpu().numpy())
+        return np.ascontiguousarray(video[0].float().cpu().numpy()) * np.float32(factor)
+
+    def remarks(self, capture: Capture) -> tuple[str, ...]:
+        """Where the light of its first exposure is such that the network was given it scaled."""
+        planes = Capture(capture.images[:1], capture.sensor.at(0), capture.record).planes()
+        if (factor := light_factor(planes)) == 1:
+            return ()
+        level = max(map(light_level, planes))
+        return (
+            f"note: bright parts of the scene are {level:.3g} times white, which no network has learnt; {self.name} was given "
+            f"{1 / factor:.3g} of the light; --white or --scene-white states another white",
+        )
 
     # ------------------------------------------------------------------------------------------------------------------------
 

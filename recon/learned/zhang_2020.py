@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon.learned.blur_to_video import BlurToVideo, continued, pictures
+from recon.learned.light_level import dimmed, light_factor
 from recon.learned.network import given
 from recon.reconstructor import apply_to_exposures
 from recon.training.settings import TrainingSettings
@@ -161,10 +162,11 @@ class Zhang2020(BlurToVideo):
                 raise Refusal(reason)
             network = self.trained(exposure.sensor).network
             with torch.inference_mode(), self.autocast():
-                picture = pictures(given([exposure], ""))
+                factor = light_factor([exposure])
+                picture = pictures(given([dimmed(exposure, factor)], ""))
                 frames = network(continued(picture, network.multiple)).frames[0]
                 slow = slow_motion(lambda blurred: network(blurred[:, None]).frames, frames, self.passes)
-            return slow[:, : picture.shape[2], : picture.shape[3]].float().cpu().numpy()
+            return factor * slow[:, : picture.shape[2], : picture.shape[3]].float().cpu().numpy()
 
         return apply_to_exposures(one, capture)
 
