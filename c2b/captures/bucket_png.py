@@ -204,9 +204,7 @@ def _uncalibrated(path: Path, images: NDArray, said: Given, facts: Mapping[str, 
     if said.sensor:
         record["sensor_spec"] = said.sensor
     if not sensor.readout.ideal:
-        if said.white is not None or said.black is not None:
-            raise Refusal(f"the sensor {said.sensor} has a black level and a white of its own; leave white and black out")
-        return Capture(seen, sensor, record)
+        return unit.restated(Capture(seen, sensor, record), said)
     if (given := said.black_of((bottom - top, right - left))) is not None:
         seen, record["black_level"] = seen.astype(np.float32) - given, f"{said.by}, subtracted"
     elif (black := _black_level(path, images.shape, seen.shape, (top, left), first)) is not None:
@@ -214,7 +212,8 @@ def _uncalibrated(path: Path, images: NDArray, said: Given, facts: Mapping[str, 
     if said.white is not None:
         record |= {"white": float(said.white), "provenance": {"white": said.by}}
     else:
-        record |= {"white": unit.white_by_brightest(seen, sensor), "provenance": {"white": unit.BRIGHTEST}}
+        white, how = unit.guessed_white(seen, sensor)
+        record |= {"white": white, "provenance": {"white": how}}
     return Capture(seen, sensor, record)
 
 

@@ -67,6 +67,10 @@ def capture_of(file: ArrayFile, said: Given, *, from_orig: bool = False, check: 
     held = measured_arrays(file, said)
     sensor, laid = _sensor(held, said)
     images, black = _without_black(held, said, sensor)
+    stated: dict[str, Any] = {}
+    if not sensor.readout.ideal:
+        in_dn = unit.restated(Capture(images, sensor, {}), said)
+        images, sensor, stated = in_dn.images, in_dn.sensor, dict(in_dn.record)
     frames = None if held.truth is None else true_frames.frames_of(np.moveaxis(held.truth, 0, -1))
     meas, scale, notes = "as stored", 1.0, [*said.notes]
     if from_orig and frames is not None:
@@ -92,8 +96,7 @@ def capture_of(file: ArrayFile, said: Given, *, from_orig: bool = False, check: 
         for key, value in {"black_level": black, "axes": held.turned, "sensor_spec": said.sensor, "notes": notes}.items()
         if value
     }
-    if sensor.readout.ideal:
-        record |= _white(held, said, images, sensor, scale)
+    record |= _white(held, said, images, sensor, scale) if sensor.readout.ideal else stated
     return Capture(images, sensor, record | _place(images, sensor, held.truth, from_orig))
 
 
@@ -120,8 +123,6 @@ def _without_black(held: MeasuredArrays, said: Given, sensor: Sensor) -> tuple[N
     """The images above black, and where black is from; those of a sensor with a readout of its own stay as they are."""
     images, size = held.images, held.images.shape[2:4]
     if not sensor.readout.ideal:
-        if said.black is not None or said.white is not None:
-            raise Refusal(f"the sensor {said.sensor} has a black level and a white of its own; leave --white and --black out")
         return images, ""
     source = said if said.black is not None or held.black is None else Given(black=held.black, by="stated in the file")
     black = source.black_of((size[0], size[1]))
@@ -213,7 +214,7 @@ def _likely(fitted: float, held: MeasuredArrays, said: Given, images: NDArray, f
 
 def _white(held: MeasuredArrays, said: Given, images: NDArray, sensor: Sensor, scale: float) -> dict[str, Any]:
     """``white`` of the record, and where it is from."""
-    truth, white, told = held.truth, unit.BRIGHTEST, ""
+    truth, told = held.truth, ""
     of_truth = 0.0 if truth is None else unit.white_of_frames(truth)
     if said.white is not None:
         further = {} if truth is None else {"source_white": float(said.white) / scale}
@@ -228,7 +229,8 @@ def _white(held: MeasuredArrays, said: Given, images: NDArray, sensor: Sensor, s
             )
         return {"white": stated, "provenance": {"white": "stated in the file"}}
     if truth is None:
-        return {"white": unit.white_by_brightest(images, sensor), "provenance": {"white": white}}
+        white, how = unit.guessed_white(images, sensor)
+        return {"white": white, "provenance": {"white": how}}
     told = f"white of the {truth.dtype} frames in orig"
     if not unit.certain(truth) and of_truth not in (1.0, 255.0):
         told = f"assumed: {of_truth:g}, the full scale that the brightest value of orig, {float(truth.max()):g}, fits into"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from c2b.captures.scene_white import scene_white
 from sensors.capture import Capture
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
@@ -26,6 +27,9 @@ OVERSHOOT = 2.0
 #: off, they are as bright as what they are divided by is small.
 OPEN_LONG = 0.5
 
+#: Where fewer samples than this part are brighter than half of the brightest one, that is an outlier: a hot pixel, a highlight.
+FEW = 5e-3
+
 #: A stated white under which the brightest sample is so many times white, or so small a part of it, is doubtful.
 TOO_BRIGHT, TOO_DARK = 3.0, 0.02
 
@@ -34,6 +38,36 @@ PILED_UP = 0.005
 
 #: How `white_by_brightest` is named in the record of a capture.
 BRIGHTEST = "assumed: the brightest sample, relative to the light its code lets through, is white throughout"
+ROBUST = "assumed: the brightest thousandth of the scene, in the median over the tile, is white; a few samples are far brighter"
+
+
+def guessed_white(images: NDArray, sensor: Sensor) -> tuple[float, str]:
+    """White of a measurement whose file does not say it, and how it is assumed: `white_by_brightest` where that is no outlier.
+
+    Else `c2b.captures.scene_white`, which neither a hot pixel nor a few highlights move.
+
+    Parameters
+    ----------
+    images : ndarray, (N, B, H, W)
+        Without black level.
+    sensor : Sensor
+        Of an ideal readout.
+
+    Raises
+    ------
+    Refusal
+        As `white_by_brightest`.
+    """
+    white = white_by_brightest(images, sensor)
+    bright = seen = 0
+    for ratio in _ratios(images, sensor):
+        bright, seen = bright + int((ratio > white / 2).sum()), seen + ratio.size
+    if bright > FEW * seen:
+        return white, BRIGHTEST
+    try:
+        return scene_white(Capture(images, sensor, {})), ROBUST
+    except Refusal:  # dark but for these samples
+        return white, BRIGHTEST
 
 
 def white_by_brightest(images: NDArray, sensor: Sensor) -> float:
@@ -71,15 +105,18 @@ def _brightest(images: NDArray, sensor: Sensor) -> float:
     Refusal
         If values are not finite where the code is open.
     """
-    white = 0.0
+    return max((float(np.max(ratio, initial=0.0)) for ratio in _ratios(images, sensor)), default=0.0)
+
+
+def _ratios(images: NDArray, sensor: Sensor) -> Iterator[NDArray]:
+    """Image / (M S 1) of the samples of each exposure whose code is open long."""
     for number in range(sensor.codes):
         full = sensor.at(number).exposure.counts(*images.shape[2:4])
+        open_long = (full > 0) & (full >= OPEN_LONG * full.max())
         for image in images[number :: sensor.codes]:
             if broken := int((~np.isfinite(image[full > 0])).sum()):
                 raise Refusal(f"the measurement holds {broken} values that are not finite (NaN or infinite)")
-            open_long = (full > 0) & (full >= OPEN_LONG * full.max())
-            white = max(white, float(np.max(image[open_long] / full[open_long], initial=0.0)))
-    return white
+            yield image[open_long] / full[open_long]
 
 
 def far_from(white: float, images: NDArray, sensor: Sensor) -> list[str]:
@@ -105,9 +142,10 @@ def piled_up(images: NDArray) -> list[str]:
 def guessed_anew(capture: Capture) -> Capture:
     """A capture whose mask was found to lie elsewhere, with white guessed under that mask; where white was not guessed, as it is."""
     provenance = capture.record.get("provenance")
-    if not isinstance(provenance, Mapping) or provenance.get("white") != BRIGHTEST:
+    if not isinstance(provenance, Mapping) or provenance.get("white") not in (BRIGHTEST, ROBUST):
         return capture
-    return replace(capture, record={**capture.record, "white": white_by_brightest(capture.images, capture.sensor)})
+    white, how = guessed_white(capture.images, capture.sensor)
+    return replace(capture, record={**capture.record, "white": white, "provenance": {**provenance, "white": how}})
 
 
 def white_of_frames(frames: NDArray) -> float:
@@ -132,20 +170,18 @@ def certain(frames: NDArray) -> bool:
 def restated(capture: Capture, given: Given) -> Capture:
     """A capture of a file that holds its sensor, with white and black as the user states them.
 
+    Both are of the numbers in the file: where the sensor has a readout, in its DN, and its own black level and white give way.
+
     Raises
     ------
     Refusal
-        If its readout has a black level and a white of its own.
+        If black is a picture, and the numbers of the file are companded.
     """
     if given.white is None and given.black is None:
         return capture
     given.checked()
-    readout = capture.sensor.readout
-    if not readout.ideal:
-        raise Refusal(
-            f"the capture is in DN of its sensor, with black level {readout.black_level} and {readout.gain} DN per electron; "
-            "leave --white and --black out, or change the sensor with which it was taken"
-        )
+    if not capture.sensor.readout.ideal:
+        return _restated_in_dn(capture, given)
     images, record = capture.images, dict(capture.record)
     if (black := given.black_of(images.shape[2:4])) is not None:
         images = np.asarray(images, np.float32) - (black if images.ndim == 4 else black[..., None])
@@ -153,3 +189,21 @@ def restated(capture: Capture, given: Given) -> Capture:
     if given.white is not None:
         record |= {"white": float(given.white), "provenance": {**record.get("provenance", {}), "white": given.by}}
     return replace(capture, images=images, record=record)
+
+
+def _restated_in_dn(capture: Capture, given: Given) -> Capture:
+    """A dark picture is taken off but for its mean, which becomes the black level; white is told in electrons of bucket 0."""
+    images, record, readout = capture.images, dict(capture.record), capture.sensor.readout
+    if (black := given.black_of(images.shape[2:4])) is not None:
+        if black.size > 1:
+            if readout.companded_bits is not None:
+                raise Refusal("the numbers are companded, from which no dark picture can be subtracted; give --black as one number")
+            pattern = black - black.mean()
+            images = np.asarray(images, np.float32) - (pattern if images.ndim == 4 else pattern[..., None])
+        readout = replace(readout, black_level=float(black.mean()))
+        record["black_level"] = given.by
+    if given.white is not None:
+        gain = readout.gain[0] if isinstance(readout.gain, tuple) else readout.gain
+        readout = replace(readout, white=float(given.white) / gain)
+        record |= {"white_dn": float(given.white), "provenance": {**record.get("provenance", {}), "white": given.by}}
+    return Capture(images, replace(capture.sensor, readout=readout), record)

@@ -13,8 +13,11 @@ import sensors
 from c2b import codes
 from c2b.calibration_folder import calibrate_folder
 from c2b.calibration_template import write_template
+from c2b.captures import read_capture
 from c2b.captures.scene_white import scene_white, with_scene_white
+from c2b.captures.unit import BRIGHTEST, ROBUST, guessed_white
 from c2b.cli import main
+from c2b.video.image_folder import write_png
 from sensors.calibration.code_registration import gray_planes
 from sensors.refusal import Refusal
 from tests.handmade_calibration import Laboratory, T, open_for
@@ -66,3 +69,23 @@ def test_white_follows_the_scene_and_not_a_hot_pixel(factor: float):
     assert with_scene_white(noisy).sensor.readout.white == pytest.approx(400, rel=0.1)
     with pytest.raises(Refusal, match="dark"):
         scene_white(replace(capture, images=np.zeros_like(capture.images)))
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_white_that_nobody_states_is_not_that_of_hot_pixels(pairs: bool, tmp_path: Path):
+    """Where a few samples are far brighter than all others, white is that of the scene."""
+    sensor = sensors.make("two-bucket", codes.make("bernoulli:frames=4,tile=2"))
+    clean = sensor.expose(np.tile(np.linspace(200, 1000, 60).round(), (2, 4, 48, 1)))
+    images = clean.astype(np.uint16)
+    images[:, :, 5::20, 7::30] = 60_000
+    if pairs:
+        for n, exposure in enumerate(images):
+            for tap in (0, 1):
+                write_png(tmp_path / f"bucket{tap + 1}_{n:04}.png", exposure[tap])
+        capture = read_capture(tmp_path, code="bernoulli:frames=4,tile=2")
+    else:
+        np.save(tmp_path / "m.npy", images)
+        capture = read_capture(tmp_path / "m.npy", code="bernoulli:frames=4,tile=2", sensor="two-bucket")
+    assert capture.record["provenance"]["white"] == ROBUST
+    expected, how = guessed_white(clean, capture.sensor)
+    assert how == BRIGHTEST and expected == pytest.approx(1000) and capture.record["white"] == pytest.approx(1000, rel=0.05)

@@ -366,10 +366,18 @@ def test_white_and_black_are_stated_for_every_format(here):
         again = read_capture(name, white=255, black=10)
         assert np.allclose(again.charge, (ideal.images - 10) / 255) and again.record["provenance"]["white"] == "stated"
     noisy = TwoBucket(mask(), readout=Readout(white=50, black_level=16, bits=12)).capture(film() / np.float32(255), seed=0)
-    for name in ("b.npz", "pairs/"):
-        write_capture(name, noisy)
-        with pytest.raises(Refusal, match="black level 16"):
-            read_capture(name, white=255)
+    dark = np.full((H, W), 9.0)
+    dark[1, 2] = 12
+    np.save("bare.npy", noisy.images)
+    for name in ("b.npz", "pairs/", "bare.npy"):
+        if name != "bare.npy":
+            write_capture(name, noisy)
+        how = {"code": mask(), "sensor": "two-bucket:white=50,black_level=16,bits=12"} if name == "bare.npy" else {}
+        again = read_capture(name, white=25, black=9, **how)
+        assert (again.sensor.readout.white, again.sensor.readout.black_level) == (25, 9)
+        assert np.allclose(again.charge, (noisy.images - 9.0) / 25) and again.record["provenance"]["white"] == "stated"
+        assert np.allclose(read_capture(name, white=25, black=dark, **how).charge, (noisy.images - dark) / 25, atol=1e-5)
+        assert again.record["white_dn"] == 25
     for wrong in (0, -1, np.nan, True):
         with pytest.raises(Refusal, match="white must be"):
             read_capture("a.npz", white=wrong)
@@ -451,7 +459,7 @@ def test_a_folder_of_pairs_uses_the_sensor_it_names(here):
         ({"sensr": "two-bucket"}, "unknown key 'sensr'; did you mean sensor"),
         ({"sensor": "coded-pixel"}, "has 1"),
         ({"sensor": "two-buckets"}, "did you mean two-bucket"),
-        ({"sensor": spec, "white": 3}, "of its own"),
+        ({"sensor": spec, "white": -3}, "white must be above 0"),
         ({"bucket1_active_when_code": 2}, "is 0 or 1"),
     ):
         Path("p/capture.json").write_text(json.dumps({"code": "code.npy", **facts}))
