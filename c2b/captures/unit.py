@@ -51,7 +51,7 @@ def guessed_white(images: NDArray, sensor: Sensor) -> tuple[float, str]:
     images : ndarray, (N, B, H, W)
         Without black level.
     sensor : Sensor
-        Of an ideal readout.
+        One of an ideal readout.
 
     Raises
     ------

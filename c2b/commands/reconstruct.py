@@ -103,17 +103,11 @@ def reconstruct(
     verify: Verify = "header" if exposures else True  # a part of a long capture need not wait for the hash of all of it
     whole = _taken(capture, said, protocol, frames, verify, check=not (calibrate_mask or align_code))
     taken = _part(whole, exposures, capture)
-    if swap_buckets:
-        taken = taken.with_buckets_exchanged()
-        print("buckets: exchanged")
     if "encoding" in taken.record and response not in (None, "none"):
         raise Refusal(f"the video of {capture} is encoded as it is, {taken.record['encoding']}; leave --response out")
-    if align_code:
-        taken = _aligned(taken)
-    if scene_white:
-        taken = _on_scene_white(taken)
-    if calibrate_mask:
-        taken = _calibrated(taken)
+    changes = {_exchanged: swap_buckets, _aligned: align_code, _on_scene_white: scene_white, _calibrated: calibrate_mask}
+    for change in (change for change, asked in changes.items() if asked):
+        taken = change(taken)
     method = method or (photograph.METHOD if "encoding" in taken.record else QUICK)
     label = method + " --consistent" * consistent
     solver = recon.make(method, consistent=consistent)
@@ -182,6 +176,12 @@ def _read(path: Path, said: Measurement, protocol: str | None, verify: Verify, *
     if protocol and said.code and (reason := masks.too_small(said.code, taken.sensor.code, (height, width))):
         raise Refusal(reason)
     return taken
+
+
+def _exchanged(capture: Capture) -> Capture:
+    """The capture with its buckets exchanged, and a line about it."""
+    print("buckets: exchanged")
+    return capture.with_buckets_exchanged()
 
 
 def _calibrated(capture: Capture) -> Capture:
