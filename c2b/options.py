@@ -63,7 +63,8 @@ class Measurement:
         capture that holds its own: another in its place, such as the sensor file of the chip that took it.
     white
         White of a measurement: what one white sub-exposure adds to it, above black. Default: as the file or its sensor says, else the
-        brightest sample, or where that is an outlier the bright parts of the scene. White of a video: the stored value of white. Default: as the file says, else its largest number.
+        brightest sample, or where that is an outlier the bright parts of the scene. White of a video: the stored value of white.
+        Default: as the file says, else its largest number.
     black
         Black of a measurement: its value without light, or a file of dark pictures, which is subtracted. Black of a video: the stored
         value of no light.
