@@ -211,8 +211,8 @@ class Unit:
     def _exposures(self, video: Recording, running: dict[Task, _Running]) -> Iterator[LeftOut | None]:
         """Take, reconstruct and score one exposure after another; a method that refuses one, or fails, is not asked again."""
         response = make_response(video.response)
-        how = {"seed": self.seed, "numbers": self.exposures, "believed": self.camera.believed}
-        captures = streaming.exposures(video, self.camera.chip, **how)
+        chip, believed = self.camera.chip, self.camera.believed
+        captures = streaming.exposures(video, chip, seed=self.seed, numbers=self.exposures, believed=believed)
         for number, (capture, light) in zip(self.exposures, captures, strict=True):
             truth = response.encode(demosaic(light, video.colour) if video.colour in PATTERNS else light)
             motion = {MOTION: _motion(truth)} if self.viewed else {}

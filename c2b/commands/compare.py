@@ -125,8 +125,7 @@ def compare(
         comparison_dataframe.needs_for_parquet(report)
     videos = [name for given in video for name in recordings(given)]
     part, scenes, per = protocol_part(protocol, part), paired.scenes_of(videos, scene), light_per == "exposure"
-    held = {"beliefs": believe, "believed_codes": believe_code}
-    grid = CameraGrid(sensor, code, readout, light, benchmark=protocol == "cacti", per_exposure=per, **held)
+    grid = CameraGrid(sensor, code, readout, light, protocol == "cacti", per, believe, believe_code)
     sources, methods = {name: Source(name, levels, part) for name in videos}, {name: make(name) for name in method}
     grid, speeds = swept(grid, sweep)
     comparison = Comparison(sources, grid, methods, seed, speeds, protocol or "", order, blur, measures.make(metric), page.exposures)

@@ -95,8 +95,7 @@ class BlurToVideo(Learned):
                 videos = self.video(network, padded, sensor.frames)
             else:
                 videos = self.follow(network, padded, luminance(padded), sensor.frames)
-        videos = [factor * video[:, :height, :width].float() for video in videos]
-        return [np.ascontiguousarray(video.cpu().numpy()) for video in videos]
+        return [np.ascontiguousarray((factor * video[:, :height, :width].float()).cpu().numpy()) for video in videos]
 
 
 def pictures(given: Given) -> Tensor:

@@ -166,7 +166,7 @@ class Zhang2020(BlurToVideo):
                 picture = pictures(given([dimmed(exposure, factor)], ""))
                 frames = network(continued(picture, network.multiple)).frames[0]
                 slow = slow_motion(lambda blurred: network(blurred[:, None]).frames, frames, self.passes)
-            return factor * slow[:, : picture.shape[2], : picture.shape[3]].float().cpu().numpy()
+            return (factor * slow[:, : picture.shape[2], : picture.shape[3]].float()).cpu().numpy()
 
         return apply_to_exposures(one, capture)
 
