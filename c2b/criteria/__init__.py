@@ -20,6 +20,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from sensors.name_table import NameTable
+
 if TYPE_CHECKING:
     from c2b.criteria.criterion import Criterion
 
@@ -41,6 +43,7 @@ CRITERIA = {
     "dynamic-range": "c2b.criteria.exposure_range:DynamicRange",
     "code-rate": "c2b.criteria.code_rate:CodeRate",
 }
+CRITERIA = NameTable("criteria", CRITERIA)
 
 
 def make(names: Iterable[str] = ()) -> dict[str, Criterion]:

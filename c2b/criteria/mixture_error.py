@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from recon import weight_file
 from recon.gaussian_mixture import GaussianMixture
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
+
+#: Captures that are estimated at once, and most that are drawn.
+AT_ONCE, MOST_PATCHES = 500, 10_000
 
 
 class MixtureBound(Criterion):
@@ -61,7 +64,9 @@ class MixtureBound(Criterion):
         """Mean squared error of patches that collect (B, T, h, w)."""
         shares = prior.weights.astype(np.float64) / prior.weights.sum(dtype=np.float64)
         each = (
-            squared_error(patch, cross_covariance(patch, prior, k), even_noise(sensor, patch, prior, k), float(prior.spread[k].sum()))
+            squared_error(
+                patch, cross_covariance(patch, prior, k), even_noise(sensor, patch, prior, k), float(prior.spread[k].sum())
+            )
             for k in range(len(shares))
         )
         return float(shares @ [*each])
@@ -82,8 +87,8 @@ class MixtureError(MixtureBound):
 
     def __init__(self, weights: str = "gmm", patches: int = 200, seed: int = 0) -> None:
         super().__init__(weights)
-        if not 1 <= patches <= 1_000_000 or seed < 0:
-            raise Refusal(f"patches={patches}, seed={seed}; needed: 1 to 1,000,000 patches, a seed from 0 on")
+        if not 1 <= patches <= MOST_PATCHES or seed < 0:
+            raise Refusal(f"patches={patches}, seed={seed}; needed: 1 to {MOST_PATCHES} patches, a seed from 0 on")
         self.patches, self.seed = patches, seed
 
     def error(self, sensor: Sensor, patch: NDArray[np.float64], prior: GaussianMixture) -> float:
@@ -101,13 +106,20 @@ def posterior_mean(
     sensor: Sensor, patch: NDArray[np.float64], prior: GaussianMixture, charge: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """E[x | y] of each capture (n, M) of a patch, over all components: (n, d)."""
-    weights, means = [], []
+    components = []
     for k, (share, mean) in enumerate(zip(prior.weights, prior.means.astype(np.float64), strict=True)):
         cross = cross_covariance(patch, prior, k)
-        L = factor(patch, cross, even_noise(sensor, patch, prior, k))
+        components.append((math.log(share), mean, cross, factor(patch, cross, even_noise(sensor, patch, prior, k))))
+    parts = np.array_split(charge, -(-len(charge) // AT_ONCE))
+    return np.concatenate([_mean_of(patch, part, components) for part in parts])
+
+
+def _mean_of(patch: NDArray[np.float64], charge: NDArray[np.float64], components: list[Any]) -> NDArray[np.float64]:
+    weights, means = [], []
+    for log_share, mean, cross, L in components:
         away = (charge - observed(patch, mean[None])).T
         whitened = solve_triangular(L, away, lower=True, check_finite=False)
-        weights.append(math.log(share) - 0.5 * np.square(whitened).sum(0) - np.log(L.diagonal()).sum())
+        weights.append(log_share - 0.5 * np.square(whitened).sum(0) - np.log(L.diagonal()).sum())
         means.append(mean + cho_solve((L, True), away, check_finite=False).T @ cross)
     likely = np.stack(weights)
     likely = np.exp(likely - likely.max(0))

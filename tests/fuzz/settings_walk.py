@@ -54,7 +54,7 @@ SECONDS, BUDGET_MB, MEGABYTES = 5.0, 400, 600
 ADDRESS_SPACE = 24 << 30
 
 #: Tables whose entries have settings.
-TABLES = ("codes", "sensors", "presets", "readouts", "responses", "methods", "priors", "metrics", "scenes")
+TABLES = ("codes", "sensors", "presets", "readouts", "responses", "methods", "priors", "metrics", "criteria", "scenes")
 
 CODE, SCENE = "impulse:tile=3", "frames=9,height=24,width=27"
 
@@ -141,6 +141,15 @@ def use_metric(text: str) -> None:
         metric(Outcome(video, video + 0.1, tile=(3, 3), variance=lambda: np.full(video.shape, 0.01)))
 
 
+def use_criterion(text: str) -> None:
+    from c2b import camera, criteria
+
+    for criterion in criteria.make([text]).values():
+        for named in (("cep-2019", CODE), ("two-bucket", "flutter")):
+            number = criterion(camera.make(*named).chip)
+            assert number is None or not np.isnan(number)
+
+
 def use_scene(text: str) -> None:
     from c2b.source import Source
 
@@ -157,6 +166,7 @@ USES: dict[str, Callable[[str], None]] = {
     "methods": use_method,
     "priors": use_prior,
     "metrics": use_metric,
+    "criteria": use_criterion,
     "scenes": use_scene,
 }
 
@@ -165,7 +175,7 @@ def words(title: str) -> Iterator[tuple[str, str]]:
     """Name and setting of all that a table has."""
     for name in catalogue.tables()[title]:
         for what, rows in catalogue.explained(name).items():
-            if what.startswith(f"{title.removesuffix('s')} "):
+            if what.startswith((f"{title.removesuffix('s')} ", f"{title.removesuffix('a')}on ")):
                 yield from ((name, row[0]) for row in rows)
 
 
