@@ -75,7 +75,7 @@ class Camera:
         return replace(self, chip=replace(self.chip, readout=replace(self.chip.readout, white=white)))
 
 
-def make(sensor: str, code: str, readout: str | None = None, colour: str = "mono") -> Camera:
+def make(sensor: str, code: str, readout: str | None = None, colour: str = "mono", clock: float = 0.0) -> Camera:
     """The camera that words name, for video of that colour.
 
     Parameters
@@ -90,6 +90,8 @@ def make(sensor: str, code: str, readout: str | None = None, colour: str = "mono
         those of a sensor that has none.
     colour : str
         ``mono``, ``rgb`` or a mosaic.
+    clock : float
+        Length of the sub-exposures in seconds, unless the words of the sensor give it; 0: its own.
 
     Raises
     ------
@@ -98,6 +100,9 @@ def make(sensor: str, code: str, readout: str | None = None, colour: str = "mono
     """
     settings, sub_exposure = ({}, 0.0) if readout is None else _readout(readout)
     name, words = _parsed(sensor)
+    if clock and "sub_exposure" not in words:
+        sensor = spec.write(name, {**words, "sub_exposure": clock})
+        name, words = _parsed(sensor)
     filtered = words.pop("colour", colour)
     if filtered not in ("mono", "rgb") and colour == "mono":
         raise Refusal(f"a sensor of colour={filtered} takes colour video; add --channels rgb")

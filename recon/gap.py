@@ -16,6 +16,9 @@ d       damping                                                    ()
     v <- x + P A^T (P A A^T + P d + Sigma)^-1 (y - A z)
     x <- denoise(v, sigma)
 
+Where a lens or cross-talk makes neighbours share, P A A^T is the diagonal of its row sums, which is nowhere smaller
+(`sensors.exposure`).
+
 Without damping and noise the data step is the projection on the videos that explain the capture: generalised alternating projection
 (X. Liao, H. Li, L. Carin, SIAM J. Imaging Sciences 2014), with total variation GAP-TV (X. Yuan, Generalized alternating projection
 based total variation minimization for compressive sensing, ICIP 2016). Damped it is the alternating direction method of multipliers,
@@ -39,7 +42,8 @@ from recon.consistency import data_step
 from recon.priors.denoiser import Denoiser
 from recon.priors.total_variation import GRADIENT, TotalVariation
 from recon.pseudo_inverse import PseudoInverse
-from recon.reconstructor import Reconstructor, needs_local
+from recon.reconstructor import Reconstructor, needs_exposures_apart
+from recon.tikhonov import Tikhonov
 from sensors.bucket_share import combine
 from sensors.capture import Capture
 from sensors.refusal import Refusal
@@ -112,7 +116,7 @@ class PlugAndPlay(Reconstructor):
 
     def refusal(self, sensor: Sensor) -> str:
         """Exposures that share frames cannot be corrected one by one."""
-        return needs_local(sensor, "plug-and-play")
+        return needs_exposures_apart(sensor, "plug-and-play")
 
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
@@ -191,7 +195,7 @@ class GapTV(Reconstructor):
 
     def refusal(self, sensor: Sensor) -> str:
         """Exposures that share frames cannot be corrected one by one."""
-        return needs_local(sensor, "total variation")
+        return needs_exposures_apart(sensor, "total variation")
 
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
@@ -233,11 +237,14 @@ class AdmmTV(GapTV):
 
 
 def _estimate(method: Reconstructor, capture: Capture) -> NDArray[np.float32]:
-    """That of the method, or of the pseudo-inverse where the method refuses the sensor or a frame smaller than its tile."""
+    """That of the method, or of the pseudo-inverse where the method refuses the sensor or a frame smaller than its tile.
+
+    Where neighbours share light or charge, so that there is no pseudo-inverse: Tikhonov.
+    """
     if not method.refusal(capture.sensor):
         with suppress(Refusal):
             return method.solve(capture)
-    return PseudoInverse().solve(capture)
+    return (PseudoInverse() if capture.sensor.pixels_apart else Tikhonov()).solve(capture)
 
 
 def _noise(capture: Capture) -> float:

@@ -77,7 +77,7 @@ class Tikhonov(Reconstructor):
     def reconstruct(self, capture: Capture) -> NDArray[np.float32]:
         """The video of every exposure; where exposures share frames, of all exposures together."""
         sensor = capture.sensor
-        if sensor.local or not len(capture):
+        if sensor.exposures_apart or not len(capture):
             return super().reconstruct(capture)
         row = sensor.timeline(len(capture))
         solved = [row.windows(self._timeline(plane)) for plane in capture.planes()]
