@@ -115,6 +115,10 @@ class Exposure:
         """How many frames each pixel collects, the row sums of A: (B, H, W)."""
         return self.expose(np.ones((self.frames, height, width), np.float32))
 
+    def row_sums(self, height: int, width: int) -> NDArray[np.float32]:
+        """A A^T 1, (B, H, W): as a diagonal nowhere smaller than A A^T, since nothing in A is negative."""
+        return self.expose(self.adjoint(np.ones((self.buckets, height, width), np.float32)))
+
     def gram(self, weights: NDArray | None = None) -> NDArray:
         """A diag(P) A^T between the buckets of each pixel.
 

@@ -313,11 +313,11 @@ class _Spread(NamedTuple):
 
     def forward(self, frames: Tensor) -> Tensor:
         """K x of frames (..., H, W). The adjoint is `adjoint`."""
-        return sum(d @ frames @ c.mT for d, c in zip(self.down, self.across, strict=True))  # type: ignore[return-value]
+        return sum(d @ frames @ c.mT for d, c in zip(self.down, self.across, strict=True))
 
     def adjoint(self, frames: Tensor) -> Tensor:
         """K^T x of frames (..., H, W). The adjoint of `forward`."""
-        return sum(d.mT @ frames @ c for d, c in zip(self.down, self.across, strict=True))  # type: ignore[return-value]
+        return sum(d.mT @ frames @ c for d, c in zip(self.down, self.across, strict=True))
 
 
 def _like(flat: Tensor, image: Tensor) -> Tensor:

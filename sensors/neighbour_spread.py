@@ -118,7 +118,7 @@ def _dense(taps: NDArray, size: int) -> NDArray[np.float64]:
     matrix = np.zeros((len(taps), size, size))
     i, half = np.arange(size), taps.shape[1] // 2
     for m in range(taps.shape[1]):
-        np.add.at(matrix, (slice(None), i, np.clip(i - (m - half), 0, size - 1)), taps[:, m, None])
+        matrix[:, i, np.clip(i - (m - half), 0, size - 1)] += taps[:, m, None]
     return matrix
 
 
@@ -128,8 +128,11 @@ def _banded(taps: NDArray, size: int, adjoint: bool) -> NDArray:
     i, half = np.arange(size), taps.shape[1] // 2
     for m in range(taps.shape[1]):
         j = np.clip(i - (m - half), 0, size - 1)
-        place = (slice(None), j, i - j + half) if adjoint else (slice(None), i, j - i + half)
-        np.add.at(bands, place, taps[:, m, None])
+        if adjoint:  # several i lead to the border
+            for r in range(len(taps)):
+                np.add.at(bands[r], (j, i - j + half), taps[r, m])
+        else:
+            bands[:, i, j - i + half] += taps[:, m, None]
     return np.pad(bands, ((0, 0), (0, 0), (0, -taps.shape[1] % _TAPS)))
 
 
