@@ -233,7 +233,10 @@ class Exposure:
         if self._mixes:
             charge = combine(charge, self.mixing, self.origin)
         if self.charges is not None:
-            charge = np.concatenate([each.forward(charge[b : b + 1]) for b, each in enumerate(self.charges)])
+            shared = fitting(out, charge.shape, charge.dtype if charge.dtype.kind == "f" else np.float32)
+            for b, each in enumerate(self.charges):
+                each.forward(charge[b : b + 1], shared[b : b + 1])
+            return shared
         if out is None:
             return charge
         fitting(out, charge.shape, charge.dtype)[...] = charge

@@ -50,9 +50,9 @@ class Spread:
         self.kernel = np.einsum("rm,rn->mn", self._down, self._across)
         self._for_frames = lru_cache(maxsize=4)(self._bands)
 
-    def forward(self, frames: NDArray) -> NDArray:
+    def forward(self, frames: NDArray, out: NDArray | None = None) -> NDArray:
         """K x of frames (n, H, W), in float32 or float64. The adjoint is `adjoint`."""
-        return self._spread(frames, False)
+        return self._spread(frames, False, out)
 
     def adjoint(self, frames: NDArray) -> NDArray:
         """K^T x of frames (n, H, W). The adjoint of `forward`."""
@@ -80,9 +80,9 @@ class Spread:
         """K as matrices of each term, down (R, H, H) and across (R, W, W): K x = sum_r D_r x C_r^T."""
         return _dense(self._down, height), _dense(self._across, width)
 
-    def _spread(self, frames: NDArray, adjoint: bool) -> NDArray:
+    def _spread(self, frames: NDArray, adjoint: bool, out: NDArray | None = None) -> NDArray:
         _, height, width = frames.shape
-        out = np.empty(frames.shape, _real(frames))
+        out = fitting(out, frames.shape, _real(frames))
         bands = self._for_frames(height, width, out.dtype, adjoint)
         rows(_spread, height, np.ascontiguousarray(frames), *bands, out, work=8 * frames.size)
         return out
@@ -240,11 +240,16 @@ def _expose(x, down, across, inner, half_down, half, adjoint, s, i0, y, first, l
         for t in range(T):
             for i in range(top, min(top + 16, last)):
                 _row(x[t], i, down, across, inner, half_down, half, adjoint, line, light)
-                for b in range(B):
-                    charge, share = y[b, i], s[b, t, (i + i0) % P]
-                    if t == 0:
-                        for j in range(W):
-                            charge[j] = share[j] * light[j]
-                    else:
+                p = (i + i0) % P
+                if t == 0:
+                    y[:, i] = 0
+                if B == 2:
+                    ya, yb, sa, sb = y[0, i], y[1, i], s[0, t, p], s[1, t, p]
+                    for j in range(W):
+                        ya[j] += sa[j] * light[j]
+                        yb[j] += sb[j] * light[j]
+                else:
+                    for b in range(B):
+                        charge, share = y[b, i], s[b, t, p]
                         for j in range(W):
                             charge[j] += share[j] * light[j]

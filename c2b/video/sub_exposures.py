@@ -47,7 +47,7 @@ def seconds(option: str, text: str) -> float:
     """
     found = re.fullmatch(r"([\d.eE+-]+)\s*(s|ms|us|ns)", text.strip())
     try:
-        value = float(found[1]) * _UNITS[found[2]] if found else 0.0
+        value = float(f"{float(found[1]) * _UNITS[found[2]]:.12g}") if found else 0.0
     except ValueError:
         value = 0.0
     if not (0 < value < math.inf):
@@ -80,7 +80,7 @@ class SubExposures(View):
         self._each = length * film
         if not 1 / MOST <= self._each <= MOST:
             raise Refusal(f"{length:g} s are {self._each:g} frames of film at {film:g}/s; a sub-exposure is 1/{MOST} to {MOST} of them")
-        count = math.floor(len(whole) / self._each + 1e-9)
+        count = math.floor(len(whole) / self._each * (1 + 1e-6))  # a length is typed with a few digits
         if not count:
             raise Refusal(f"{whole.path} has {len(whole)} frames, {len(whole) / film:g} s; one sub-exposure lasts {length:g} s")
         if self._each < 1 and whole.colour not in ("mono", "rgb"):
