@@ -22,7 +22,7 @@ STEPS = {
     "lens, blur of 0.7 pixels": "blur=0.7",
     "cross-talk of light, 2 %": "blur=0.7,crosstalk=0.02",
     "cross-talk of charge, 1 %": "blur=0.7,crosstalk=0.02,charge_crosstalk=0.01",
-    "vignetting, cos^4": "blur=0.7,crosstalk=0.02,charge_crosstalk=0.01,cos4={focal:g},chip=[{height},{width}]",
+    "vignetting, cos^4": "blur=0.7,crosstalk=0.02,charge_crosstalk=0.01,cos4={focal:g},image_size=[{height},{width}]",
 }
 METHODS = ("tile+untold", "gap-tv+untold", "unfolding+untold", "gap-tv", "tikhonov:spatial=0.1,temporal=1")
 

@@ -71,8 +71,8 @@ class Optics:
     charge_crosstalk : float or (float, ...)
         The same of the charge that its buckets store, after the code: of all buckets or of each.
     cos4 : float
-        Focal length in pixels of a lens whose light falls off with cos^4 of the angle; 0: it does not. Needs ``chip``.
-    chip : (int, int)
+        Focal length in pixels of a lens whose light falls off with cos^4 of the angle; 0: it does not. Needs ``image_size``.
+    image_size : (int, int)
         Rows and columns of the chip, whose middle the axis of the lens meets.
 
     Raises
@@ -90,7 +90,7 @@ class Optics:
     crosstalk: float = 0.0
     charge_crosstalk: float | tuple[float, ...] = 0.0
     cos4: float = 0.0
-    chip: tuple[int, int] = (0, 0)
+    image_size: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         for name, most in _MOST.items():
@@ -100,13 +100,13 @@ class Optics:
                 raise Refusal(f"optics: {name}={value} is out of range; needed: 0 to {most:g}")
             plain = tuple(float(one) for one in each)
             object.__setattr__(self, name, plain if isinstance(value, (tuple, list)) else plain[0])
-        object.__setattr__(self, "chip", tuple(int(side) for side in self.chip))
-        if len(self.chip) != 2 or min(self.chip) < 0:
-            raise Refusal(f"optics: chip={list(self.chip)} is not [rows, columns]")
+        object.__setattr__(self, "image_size", tuple(int(side) for side in self.image_size))
+        if len(self.image_size) != 2 or min(self.image_size) < 0:
+            raise Refusal(f"optics: image_size={list(self.image_size)} is not [rows, columns]")
         if self.diffraction and not (self.pitch and self.wavelength):
             raise Refusal(f"optics: diffraction={self.diffraction:g} needs pitch, the side of a pixel in um, beside it")
-        if self.cos4 and not all(self.chip):
-            raise Refusal(f"optics: cos4={self.cos4:g} needs chip=[rows,columns] beside it: the axis of the lens meets its middle")
+        if self.cos4 and not all(self.image_size):
+            raise Refusal(f"optics: cos4={self.cos4:g} needs image_size=[rows,columns] beside it, the chip")
 
     @property
     def acts(self) -> bool:
@@ -163,7 +163,7 @@ class Optics:
         """cos^4 of the angle at each pixel of the chip, (rows, columns), or None."""
         if not self.cos4:
             return None
-        down, across = (np.arange(side) - (side - 1) / 2 for side in self.chip)
+        down, across = (np.arange(side) - (side - 1) / 2 for side in self.image_size)
         return (1 + (down[:, None] ** 2 + across**2) / self.cos4**2) ** -2.0
 
     def without_aperture(self) -> Optics:

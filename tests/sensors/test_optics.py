@@ -23,9 +23,9 @@ SETS = {
     "defocus": {"optics": Optics(defocus=3.3)},
     "crosstalk": {"optics": Optics(crosstalk=0.04)},
     "charge": {"optics": Optics(charge_crosstalk=(0.02, 0.06))},
-    "cos4": {"optics": Optics(cos4=40.0, chip=CHIP)},
+    "cos4": {"optics": Optics(cos4=40.0, image_size=CHIP)},
     "measured": {"psf": SKEWED, "vignetting": FALLOFF, "charge_kernel": np.stack([SKEWED, SKEWED.T])},
-    "all": {"optics": Optics(blur=0.6, crosstalk=0.02, charge_crosstalk=0.01, cos4=60.0, chip=CHIP), "psf": SKEWED, "parasitic": 0.01},
+    "all": {"optics": Optics(0.6, crosstalk=0.02, charge_crosstalk=0.01, cos4=60.0, image_size=CHIP), "psf": SKEWED, "parasitic": 0.01},
 }
 FREQUENCIES = np.array([0.03, 0.1, 0.2, 0.3])
 
@@ -195,7 +195,7 @@ def test_the_gaussian_over_an_aperture_is_a_difference_of_error_functions():
     [
         ({"optics": "blur=-1"}, "blur=-1.0 is out of range"),
         ({"optics": "diffraction=8"}, "needs pitch"),
-        ({"optics": "cos4=300"}, "needs chip"),
+        ({"optics": "cos4=300"}, "needs image_size"),
         ({"optics": "charge_crosstalk=[0.1,0.1,0.1]"}, "one of each of 2"),
         ({"psf": np.ones((2, 3))}, "odd sides"),
         ({"psf": np.ones((3, 3))}, "divide it by its sum"),
@@ -207,3 +207,8 @@ def test_what_cannot_be_is_refused(settings, line):
     words = settings.pop("optics", "")
     with pytest.raises(Refusal, match=line):
         sensors.make(f"two-bucket:{words}" if words else "two-bucket", CODE, **settings).exposure  # noqa: B018
+
+
+def test_every_number_is_a_word_of_a_sensor():
+    words = "blur=1,diffraction=4,wavelength=0.5,pitch=9,defocus=2,aperture=0.5,crosstalk=0.1,charge_crosstalk=0.2,cos4=90"
+    assert sensors.make(f"cep-2019:{words},image_size=[9,8]", CODE).optics == Optics(1.0, 4.0, 0.5, 9.0, 2.0, 0.5, 0.1, 0.2, 90.0, (9, 8))
