@@ -27,7 +27,7 @@ class FinerFilm(View):
     film : int
         Pixels of the film across one of the sensor.
     optics : Optics
-        Of which lens and aperture act.
+        Lens and aperture of it act.
 
     Raises
     ------

@@ -62,7 +62,7 @@ class SubExposures(View):
     ----------
     whole : Recording
     length : float
-        Of a sub-exposure, seconds.
+        Length of a sub-exposure, seconds.
     given : bool
         Whether the rate of the film is what the user says, rather than its file.
 

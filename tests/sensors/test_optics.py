@@ -210,5 +210,7 @@ def test_what_cannot_be_is_refused(settings, line):
 
 
 def test_every_number_is_a_word_of_a_sensor():
-    words = "blur=1,diffraction=4,wavelength=0.5,pitch=9,defocus=2,aperture=0.5,crosstalk=0.1,charge_crosstalk=0.2,cos4=90"
-    assert sensors.make(f"cep-2019:{words},image_size=[9,8]", CODE).optics == Optics(1.0, 4.0, 0.5, 9.0, 2.0, 0.5, 0.1, 0.2, 90.0, (9, 8))
+    words = "blur=1,diffraction=4,wavelength=0.5,pitch=9,"
+    words += "defocus=2,aperture=0.5,crosstalk=0.1,charge_crosstalk=0.2,cos4=90"
+    made = sensors.make(f"cep-2019:{words},image_size=[9,8]", CODE)
+    assert made.optics == Optics(1.0, 4.0, 0.5, 9.0, 2.0, 0.5, 0.1, 0.2, 90.0, (9, 8))
