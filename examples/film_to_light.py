@@ -13,7 +13,7 @@ import recon
 import sensors
 from c2b import codes, scenes
 from c2b.terminal import table
-from c2b.video.recording import read_video
+from c2b.video.recording import open_recording
 from recon.metrics import psnr
 
 #: Each step with those before it.
@@ -33,7 +33,8 @@ def main(words: list[str]) -> list[tuple[str, ...]]:
     files = [word for word in words if word != "--quick"]
     height, width = (48, 60) if quick else (144, 192)
     if files:
-        film = read_video(files[0])[:9, :height, :width]
+        with open_recording(files[0]) as video:
+            film = video.window(frames=slice(0, 9), rows=slice(0, height), columns=slice(0, width), channels="luma").irradiance()
     else:
         film = scenes.make(f"occluding-objects:frames=9,height={height},width={width},seed=3,optics=0.4")[0:9]
     methods = [name for name in METHODS if find_spec("torch") or not name.startswith("unfolding")]
