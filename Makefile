@@ -18,6 +18,7 @@ bench: $(VENV)/.test
 
 fuzz: $(VENV)/.test
 	$(SERIAL) $(BIN)/python -m tests.fuzz --cases 20000
+	$(SERIAL) $(BIN)/python -m tests.fuzz.settings_walk
 
 soak: $(VENV)/.test
 	$(SERIAL) $(BIN)/python -m tests.soak_calibration 200

@@ -25,6 +25,7 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     calibration_folder.py calibration_table.py           a folder of darks and flats to a sensor file, and what it found
     sensor_file.py           measured sensors: numbers with intervals, and maps
     training_clips.py        folders of recordings and photographs to what methods learn from
+    own_captures.py          folders of captures to what a network goes on learning from
     training_run.py          one training: its folder, its steps, where it stands
     training_queue.py        several trainings, one after the other
     training_log.py          how a training went
@@ -35,6 +36,7 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
     check/                   whether a capture is right, told without truth
     plots/ report/           pictures; the page of a comparison, and how sure differences are
     cli.py commands/         the command line, one file per command; options.py, options that several share
+    every_command.py         options of every command: --plugin, --memory
     command_examples.py      what the help of each command ends with
     terminal.py              tables and bars on a terminal
     output_path.py           never over what is read
@@ -45,6 +47,7 @@ What a user holds in hand; `sensors` has the physics, `recon` the inversions::
 from c2b.captures import FORMATS as CAPTURE_FORMATS
 from c2b.scenes import SCENES
 from c2b.video import FORMATS as VIDEO_FORMATS
+from sensors.name_table import NameTable
 
 __version__ = "0.1.0"
 
@@ -60,3 +63,4 @@ CODES = {
     "shifting-mask": "c2b.codes:shifting_mask",
     "flutter": "c2b.codes:flutter",
 }
+CODES = NameTable("codes", CODES)

@@ -13,6 +13,7 @@ from c2b import codes
 from c2b.source import Part
 from c2b.video.recording import Recording
 from recon.demosaicing import demosaic
+from recon.lazy_frames import LazyFrames
 from sensors import spec
 from sensors.colour_filter import PATTERNS
 from sensors.refusal import Refusal
@@ -31,8 +32,8 @@ def protocol_part(protocol: str | None, part: Part) -> Part:
 
 def matched(
     video: Recording, truth: Recording, *, size: tuple[int, int] | None = None, encode: str | None = None
-) -> tuple[NDArray, NDArray]:
-    """Both as the source stores them, 1 = white, (N, K, H, W[, 3]).
+) -> tuple[LazyFrames, LazyFrames]:
+    """Both as the source stores them, 1 = white, (N, K, H, W[, 3]); read when a frame is asked for, while both are open.
 
     Parameters
     ----------
@@ -66,10 +67,18 @@ def matched(
         raise Refusal(f"{video.path} is {video.height}x{video.width} and the truth {truth.height}x{truth.width}: sizes differ")
     if size:
         video, truth = (one if (one.height, one.width) == size else one.window(resize=size) for one in (video, truth))
-    ours = encoding.encode(video.irradiance())
     colours = truth.colour if truth.colour in PATTERNS and video.colour == "rgb" else ""
-    theirs = np.concatenate([_stored(truth, encoding, linear, colours, int(t)) for t in index.ravel()])
-    return ours.reshape(*index.shape, *ours.shape[1:]), theirs.reshape(*index.shape, *theirs.shape[1:])
+    rgb = video.colour == "rgb"
+    shape = (*index.shape, video.height, video.width, *(3,) * rgb)
+
+    def ours(n: int, t: int) -> NDArray:
+        frame = n * index.shape[1] + t
+        return encoding.encode(video.irradiance(frame, frame + 1))[0]
+
+    def theirs(n: int, t: int) -> NDArray:
+        return _stored(truth, encoding, linear, colours, int(index[n, t]))[0]
+
+    return LazyFrames(shape, ours, colour=rgb), LazyFrames(shape, theirs, colour=rgb)
 
 
 def seen_levels(video: Recording, white: float | None, black: float | None) -> dict[str, Any]:

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+import c2b
 import sensors
 from c2b import codes, masks, sensor_file
-from sensors import preset, spec
+from sensors import plug_in, preset, spec
 from sensors.photometry import Photometry
 from sensors.readout import Readout
 from sensors.refusal import Refusal
@@ -67,7 +68,10 @@ class Camera:
     @property
     def record(self) -> dict[str, Any]:
         """What a capture remembers of its camera's names."""
-        words = {"sensor_spec": self.sensor, "code_spec": self.code, "readout_spec": self.readout}
+        words: dict[str, Any] = {"sensor_spec": self.sensor, "code_spec": self.code, "readout_spec": self.readout}
+        named = ((sensors.SENSORS, self.sensor), (c2b.CODES, self.code))
+        if of := [told for table, text in named if (told := plug_in.told(table.get(text.partition(":")[0], "")))]:
+            words["plug_ins"] = of
         return {**words, "provenance": dict(self.provenance)} if self.provenance else words
 
     def lit(self, white: float) -> Camera:

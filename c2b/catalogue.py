@@ -37,7 +37,11 @@ def tables() -> dict[str, dict[str, str]]:
     import sensors
     from c2b.criteria import CRITERIA
     from recon import measures, priors
+    from sensors.name_table import look
 
+    of_sensors = (sensors.SENSORS, sensors.READOUTS, sensors.RESPONSES)
+    for table in (c2b.CODES, c2b.SCENES, *of_sensors, recon.METHODS, priors.PRIORS, measures.METRICS):
+        look(table)
     formats = {f"{name} (video)": target for name, target in c2b.VIDEO_FORMATS.items()}
     formats |= {f"{name} (capture)": target for name, target in c2b.CAPTURE_FORMATS.items()}
     return {

@@ -6,15 +6,20 @@ import importlib
 import logging
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
+from typing import Any, TextIO, cast
 
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter, UnknownOptionError, UnusedCliTokensError
 from cyclopts.exceptions import UnknownCommandError
 
 import c2b
+from c2b import every_command
 from c2b.command_examples import EXAMPLES
-from c2b.terminal import WORDS
+from c2b.terminal import WORDS, PlainOutput, plain
 from sensors import spec
 from sensors.refusal import Refusal
 
@@ -65,7 +70,7 @@ for _place, _name in enumerate(COMMANDS):
         getattr(importlib.import_module(f"c2b.commands.{_name}"), _name),
         name=_name,
         sort_key=_place,
-        help_epilogue="\n\n".join(("Examples:", *EXAMPLES[_name])),
+        help_epilogue="\n\n".join((every_command.HELP, "Examples:", *EXAMPLES[_name])),
     )
 
 
@@ -75,9 +80,13 @@ def main(words: Sequence[str] | None = None) -> int:
     notes = _Notes()
     logging.getLogger("c2b").addHandler(notes)
     words = sys.argv[1:] if words is None else list(words)
+    ended = _end_as_interrupted()
     typed = WORDS.set(tuple(words))
     try:
-        app(words, result_action="return_value")
+        of_files = bool(words) and not {"--help", "-h", "--version"} & {*words}
+        shown = redirect_stdout(cast("TextIO", PlainOutput(sys.stdout))) if of_files else nullcontext()
+        with shown, every_command.applied(words) as rest:
+            app(rest, result_action="return_value")
         sys.stdout.flush()
         notes.tell()
     except (Refusal, OSError, CycloptsError, MemoryError) as error:
@@ -85,15 +94,28 @@ def main(words: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         line = PARTIAL.sub(r"\1", _one_line(error))
-        print(f"c2b: {line}", file=sys.stderr)
+        print(f"c2b: {plain(line)}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt as stopped:
-        print(f"c2b: interrupted; {str(stopped) or 'nothing half-written is left'}", file=sys.stderr)
+        print(f"c2b: interrupted; {plain(str(stopped)) or 'nothing half-written is left'}", file=sys.stderr)
         return INTERRUPTED
     finally:
+        if ended is not None:
+            signal.signal(signal.SIGTERM, ended)
         WORDS.reset(typed)
         logging.getLogger("c2b").removeHandler(notes)
     return 0
+
+
+def _end_as_interrupted() -> Any:
+    """Let SIGTERM do what Ctrl-C does; what it did before, or None where this is not the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    return signal.signal(signal.SIGTERM, interrupt)
 
 
 class _Notes(logging.Handler):
@@ -113,7 +135,7 @@ class _Notes(logging.Handler):
 
     def tell(self) -> None:
         for line in [line for line, told in self._lines.items() if not told]:
-            print(f"c2b: note: {line}", file=sys.stderr)
+            print(f"c2b: note: {plain(line)}", file=sys.stderr)
             self._lines[line] = True
 
 
@@ -134,7 +156,8 @@ def _usage(error: CycloptsError) -> str:
     if isinstance(error, UnknownCommandError):
         return spec.unknown("command", unused[0], COMMANDS)
     if isinstance(error, UnknownOptionError):
-        known = [name for one in error.argument_collection for name in one.names if name.startswith("--")]
+        own = [name for one in error.argument_collection for name in one.names if name.startswith("--")]
+        known = [*own, *every_command.OPTIONS]
         return spec.unknown(f"option of {command}", error.token.keyword or error.token.value, known)
     if isinstance(error, UnusedCliTokensError):
         return f"{command} has no use for {' '.join(map(repr, unused))}; see {command} --help"

@@ -15,13 +15,17 @@ from numpy.typing import NDArray
 import c2b
 from c2b import code_files
 from sensors import spec
+from sensors.memory_budget import refuse_beyond
 from sensors.refusal import Refusal
 
 #: Raskar, Agrawal, Tumblin, "Coded exposure photography: motion deblurring using fluttered shutter", SIGGRAPH 2006: 52 chips, 26 open.
 RASKAR_52 = "1010000111000001010000110011110111010111001001100111"
 
 #: No array of codes is made larger than this many values.
-LARGEST_CODE = 2**32
+LARGEST_CODE = 2**28
+
+#: Bytes for each value while a code is made and a sensor checks it.
+BYTES_EACH = 12
 
 Tile = int | tuple[int, int]
 
@@ -63,7 +67,8 @@ def impulse(tile: Tile = 3) -> NDArray[np.uint8]:
 
 def long(frames: int = 9) -> NDArray[np.uint8]:
     """Long exposure: every pixel is open throughout. Under a two-bucket sensor the second bucket stays dark."""
-    return np.ones((_frames(frames), 1, 1), np.uint8)
+    _check_size(_frames(frames), 1, 1)
+    return np.ones((frames, 1, 1), np.uint8)
 
 
 def bernoulli(frames: int = 9, tile: Tile = 3, probability: float = 0.5, seed: int = 0) -> NDArray[np.uint8]:
@@ -139,14 +144,15 @@ def shifting_mask(
     """
     if mask:
         one = code_files.read_mask(mask)
+        _check_size(_frames(frames), *one.shape)
         return np.stack([np.roll(one, (step * t, across * t), (0, 1)) for t in range(_frames(frames))])
     p, q = _tile(tile)
     _check_size(_frames(frames), p, q)
     if not 0 <= probability <= 1:
         raise Refusal(f"probability={probability}: needed 0 <= probability <= 1")
-    down, right = (np.arange(frames) * move for move in (step, across))
     rows, columns = p + abs(step) * (frames - 1), q + abs(across) * (frames - 1)
     _check_size(1, rows, columns)
+    down, right = (np.arange(frames) * move for move in (step, across))
     drawn = (_rng(seed).random((rows, columns), np.float32) < probability).astype(np.uint8)
     corners = zip(down.max() - down, right.max() - right, strict=True)
     return np.stack([drawn[top : top + p, left : left + q] for top, left in corners])
@@ -232,7 +238,8 @@ def _frames(frames: int) -> int:
 
 def _check_size(frames: int, p: int, q: int) -> None:
     if frames * p * q > LARGEST_CODE:
-        raise Refusal(f"a code of {frames}x{p}x{q} values is larger than 2^32; take a smaller tile or fewer frames")
+        raise Refusal(f"a code of {frames}x{p}x{q} values is larger than 2^28; take a smaller tile or fewer frames")
+    refuse_beyond(BYTES_EACH * frames * p * q, f"a code of {frames}x{p}x{q} values")
 
 
 def _rng(seed: int) -> np.random.Generator:

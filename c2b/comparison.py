@@ -353,7 +353,8 @@ class Comparison:
 
     def _digest(self, light: str, camera: Camera, method: str, seed: int) -> str:
         names = [camera.sensor, camera.code, camera.readout, method]
-        source = [source_digest.of_packages(NO_NUMBERS), source_digest.of_plug_ins([type(camera.chip)])]
+        kinds = [type(camera.chip), *map(type, self.metrics.values())]
+        source = [source_digest.of_packages(NO_NUMBERS), source_digest.of_plug_ins(kinds)]
         decided = method_digest.digest(self.methods[method], camera.chip)
         told = [c2b.__version__, source, light, camera.digest, names, decided, seed, self.protocol, self.order, self.blur]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from itertools import groupby
@@ -188,7 +189,7 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
         metrics = metrics_of(rows)
         table = csv.writer(file)
         table.writerow((*COLUMNS, *metrics))
-        table.writerows([row.value(name) for name in (*COLUMNS, *metrics)] for row in rows)
+        table.writerows([_cell(row.value(name)) for name in (*COLUMNS, *metrics)] for row in rows)
 
 
 def metrics_of(rows: Iterable[Row]) -> list[str]:
@@ -345,7 +346,18 @@ def _row(line: list[str], metrics: Sequence[str]) -> Row:
     return Row(**values, metrics={name: float(text) for name, text in further if text})
 
 
+#: First letters by which a spreadsheet takes a cell for a formula; text of numbers, such as -3.2 4.1, is none.
+_FORMULA, _NUMBERS = tuple("=+-@\t\r'"), re.compile(r"[-+]?[\d.einf]+(?: [-+]?[\d.einf]+)*")
+
+
+def _cell(value: Any) -> Any:
+    """Text as it is, behind an apostrophe where it would be a formula; `_value` takes it off."""
+    guarded = isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBERS.fullmatch(value)
+    return f"'{value}" if guarded else value
+
+
 def _value(text: str, hint: Any) -> Any:
+    text = text.removeprefix("'")
     return None if text == "" and hint == (float | None) else text if hint is str else spec.from_text(text, hint)
 
 

@@ -217,7 +217,8 @@ class Unit:
                 if state.going_on:
                     try:
                         state.note(motion)
-                        self._one(number, task, state, capture, truth, response)
+                        beside = self._beside(number, task, video)
+                        self._one(number, task, state, beside or (capture, 0), truth, response)
                     except Refusal as reason:
                         state.refuse(f"{self.name}, {task.method}", reason)
                     except Exception as error:  # of a plug-in, or memory that is short: it is told, and the other methods go on
@@ -227,10 +228,18 @@ class Unit:
             if not any(state.going_on for state in running.values()):
                 return
 
-    def _one(self, number: int, task: Task, state: _Running, capture: Capture, truth: NDArray, response: Response) -> None:
-        """One exposure through one method."""
+    def _beside(self, number: int, task: Task, video: Recording) -> tuple[Capture, int] | None:
+        """An exposure among its neighbours, and its place there, for a method that looks at them."""
+        reach = self.methods[task.method].neighbours
+        return streaming.neighbourhood(video, self.camera.chip, number, reach, seed=self.seed) if reach else None
+
+    def _one(
+        self, number: int, task: Task, state: _Running, row: tuple[Capture, int], truth: NDArray, response: Response
+    ) -> None:
+        """One exposure, which has a place in a row of them, through one method."""
         method, started = self.methods[task.method], process_time()
-        made = method.reconstruct(capture)[0]
+        made = method.reconstruct_one(*row)
+        capture = row[0][row[1] : row[1] + 1]
         state.seconds += process_time() - started
         made = response.encode(made)
         found = score(made, truth, protocol=self.protocol, order=self.order)

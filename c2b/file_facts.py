@@ -54,7 +54,7 @@ def facts_of(file: str, said: Measurement, of_video: Mapping[str, Any]) -> dict[
     if kind or said.given.keys() - {"white", "black"}:
         summary = kind.summary(Path(file)) if kind and Path(file).exists() else {}
         try:
-            capture = captures.read_capture(file, **said.given)
+            capture = captures.read_capture(file, verify="header", **said.given)
         except captures.CodeMissing:
             if kind is None:
                 raise

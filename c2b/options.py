@@ -59,7 +59,8 @@ class Measurement:
         Code of a capture that does not hold its own: a name or a file. A file with its true frames takes the code that explains its
         meas, or any with --protocol cacti.
     sensor
-        Sensor of a measurement: a name, a preset or a sensor file. Default: an ideal coded pixel; two buckets for PNG pairs.
+        Sensor of a measurement: a name, a preset or a sensor file. Default: an ideal coded pixel; two buckets for PNG pairs. Of a
+        capture that holds its own: another in its place, such as the sensor file of the chip that took it.
     white
         White of a measurement: what one white sub-exposure adds to it, above black. Default: as the file says, else the brightest
         sample. White of a video: the stored value of white. Default: as the file says, else its largest number.

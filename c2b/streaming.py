@@ -120,6 +120,15 @@ def exposures(
         yield Capture(image[None], sensor.from_exposure(number), record), light
 
 
+def neighbourhood(video: Recording, sensor: Sensor, number: int, reach: int, *, seed: int) -> tuple[Capture, int]:
+    """An exposure of a recording with those beside it, so many on either side as far as there are any; and its place among them."""
+    numbers = range(max(number - reach, 0), min(number + reach + 1, exposures_in(video, sensor)))
+    taken = np.stack([*images(video, sensor, seed=seed, numbers=numbers)])
+    _, white = _light_of(video)
+    record = sensor.record(len(numbers), white=white, seed=seed, first=numbers[0], start=numbers[0] * sensor.period)
+    return Capture(taken, sensor.from_exposure(numbers[0]), record), number - numbers[0]
+
+
 class Reconstruction(Recording):
     """The video of a capture, reconstructed when it is sliced; the exposure read last is kept.
 
@@ -186,7 +195,7 @@ class Reconstruction(Recording):
     def _solved(self, number: int) -> NDArray:
         """The video of one exposure; of all of them, each frame once, where they share frames."""
         if self._capture.sensor.exposures_apart:
-            return self._method.reconstruct(self._capture[number : number + 1])[0]
+            return self._method.reconstruct_one(self._capture, number)
         return self._row.once(self._method.reconstruct(self._capture))
 
     def _read(self, frames: range) -> NDArray:

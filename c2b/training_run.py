@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,7 @@ class Training:
     linearize: str | None = None
     white: float | None = None
     black: float | None = None
+    captures: Sequence[Path] = ()
 
     @property
     def checkpoint(self) -> Path:
@@ -94,6 +95,8 @@ class Training:
         for path in (self.weights, self.checkpoint, self.log):
             if path.is_dir():
                 raise Refusal(f"cannot write {path}: a folder of that name is in the way")
+        if self.captures:
+            return self._prepared_for_captures()
         learner, label = self.learner()
         sensors, named = self._sensors(learner)
         given: dict[str, Any] = {}
@@ -106,6 +109,20 @@ class Training:
         facts = {"clips": len(clips), "frames": sum(map(len, clips)), "light": self.light, "linearize": self.linearize or ""}
         card = {"trained": label, **named, **facts}
         return Prepared(self, learner, label, {**given, "clips": clips, "sensors": sensors}, card)
+
+    def _prepared_for_captures(self) -> Prepared:
+        """A network that goes on learning from captures."""
+        from c2b import own_captures
+
+        if self.videos or self.stills or self.light or self.preset or self.linearize:
+            raise Refusal("--captures are learnt from alone, as they are; leave --videos, --stills, --light, --preset, --linearize out")
+        words = {"code": self.code, "sensor": self.sensor}
+        said: dict[str, Any] = {key: one[0] for key, one in words.items() if one}
+        said |= {key: level for key, level in (("white", self.white), ("black", self.black)) if level is not None}
+        captures, held = own_captures.read(self.captures, **said), own_captures.read(self.held or (), **said)
+        learner, label = own_captures.learner(self.method, self.seed, captures[0])
+        count = sum(map(len, captures))
+        return Prepared(self, learner, label, {"captures": captures, "held": held}, {"trained": label, "exposures": count})
 
     def _sensors(self, learner: Reconstructor) -> tuple[Sensor | Callable[[np.random.Generator], Sensor], dict[str, Any]]:
         from itertools import product
@@ -152,13 +169,28 @@ class Prepared:
                 log.add(row)
             report(done, total, said, row)
 
-        self.learner.fit(**self.given, report=told, checkpoint=self.training.checkpoint, stop=stop)
+        learn = getattr(self.learner, "fit_captures" if self.training.captures else "fit")
+        learn(**self.given, report=told, checkpoint=self.training.checkpoint, stop=stop)
         return time.process_time() - began if done_any else 0.0
 
     def save(self, weights: Path, **facts: Any) -> None:
         """Write the weights as they are now, with all that is known of them."""
-        self.learner.save(weights, {**self.card, "settings": self.learner.settings(), **facts})
+        gain = getattr(self.learner, "gain_", None)
+        told = {"gain": asdict(gain), "kept": gain.kept} if gain else {}
+        self.learner.save(weights, {**self.card, "settings": self.learner.settings(), **told, **facts})
 
+    @property
+    def seen(self) -> str:
+        """How much it learns from, in words."""
+        what = "exposure" if self.training.captures else "clip"
+        count = self.card[f"{what}s"]
+        return f"{count:,} {what}{'s' * (count != 1)}"
+
+    @property
+    def gained(self) -> str:
+        """What it gained on captures held back, in words; empty where there are none."""
+        gain = getattr(self.learner, "gain_", None)
+        return str(gain) if gain else ""
 
     def draw(self, log: TrainingLog) -> None:
         """The curve of the training, beside the weights."""
@@ -167,7 +199,7 @@ class Prepared:
 
         if log.rows:
             weights = self.training.weights
-            told = f"{self.training.method.partition(':')[0]}, {self.card['clips']} clips; settings in {weights.name}"
+            told = f"{self.training.method.partition(':')[0]}, {self.seen}; settings in {weights.name}"
             plots.save(training_figure(log.rows, title=weights.stem, subtitle=told), weights.with_suffix(".png"))
 
 

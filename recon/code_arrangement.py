@@ -104,7 +104,9 @@ class Alignment:
     rivals : tuple of str
         What cannot be told from it.
     distance : float
-        How well the arrangement explains the patches: about 1, or less, where prior and noise hold.
+        How well the arrangement explains the patches: about 1, or less, where prior and noise hold; 1 where that is not asked.
+    asked, unit : int, str
+        How many parts of the frame z is told from, and what these are.
     """
 
     capture: Capture
@@ -115,13 +117,14 @@ class Alignment:
     rivals: tuple[str, ...]
     distance: float
     asked: int
+    unit: str = "patches"
 
     @property
     def lines(self) -> list[str]:
         """For a user, a line each."""
         how = self.how or "as stated"
         sure = "certain" if self.sure else "UNSURE"
-        said = [f"code: {how} ({sure}: {self.z:.1f} standard deviations over {self.asked} patches before any other arrangement)"]
+        said = [f"code: {how} ({sure}: {self.z:.1f} standard deviations over {self.asked} {self.unit} before any other arrangement)"]
         if not self.sure:
             count, others = len(self.rivals), "; ".join(self.rivals[:4]) + "; ..." * (len(self.rivals) > 4)
             said.append(
@@ -310,7 +313,7 @@ def _evidence(
 
 def _decided(capture: Capture, kept: list[Arrangement], evidence: NDArray, distance: list[float], weights: str) -> Alignment:
     best = int(evidence.sum(1).argmax())
-    scores = [_lead(evidence[best] - one) if n != best else np.inf for n, one in enumerate(evidence)]
+    scores = [lead(evidence[best] - one) if n != best else np.inf for n, one in enumerate(evidence)]
     rivals = [n for n, score in enumerate(scores) if score < SURE]
     z = min((score for score in scores if np.isfinite(score)), default=np.inf)
     if distance[best] > EXPLAINED:
@@ -332,7 +335,7 @@ def _decided(capture: Capture, kept: list[Arrangement], evidence: NDArray, dista
     return Alignment(aligned, how, not rivals, order, float(z), others, distance[best], evidence.shape[1])
 
 
-def _lead(difference: NDArray) -> float:
+def lead(difference: NDArray) -> float:
     """z of the sum of differences over patches."""
     spread = float(np.sqrt(np.square(difference - difference.mean()).sum()))
     return float(difference.sum()) / spread if spread > 0 else 0.0
@@ -354,17 +357,20 @@ def _order(capture: Capture, weights: str) -> tuple[str, bool]:
         return "symmetric", False
     if len(capture) < 2 or capture.sensor.timing.dead_frames >= capture.sensor.frames:
         return "unknown", False
-    lead = _continuity(capture, weights)
-    return ("told", lead < 0) if abs(lead) > SURE else ("unknown", False)
+    ahead = _continuity(capture, weights)
+    return ("told", ahead < 0) if abs(ahead) > SURE else ("unknown", False)
 
 
 def _continuity(capture: Capture, weights: str) -> float:
     """z of how much better the first frame of an exposure goes on from the last of the one before than the other way round."""
-    plane, side = _plane(capture)[0][:EXPOSURES], 8
-    method = GaussianMixtureMMSE(weights, stride=4)
-    video = method.reconstruct(plane).astype(np.float64)
+    return continuity(GaussianMixtureMMSE(weights, stride=4).reconstruct(_plane(capture)[0][:EXPOSURES]))
+
+
+def continuity(video: NDArray) -> float:
+    """The same of reconstructed exposures (N, T, H, W)."""
+    video, side = video.astype(np.float64), 8
     rows, columns = (size // side for size in video.shape[2:])
     cut = video[:, :, : rows * side, : columns * side].reshape(*video.shape[:2], rows, side, columns, side)
     forward = np.square(cut[1:, 0] - cut[:-1, -1]).mean((2, 4))
     backward = np.square(cut[1:, -1] - cut[:-1, 0]).mean((2, 4))
-    return _lead(np.log((backward + FLOOR) / (forward + FLOOR)).ravel())
+    return lead(np.log((backward + FLOOR) / (forward + FLOOR)).ravel())

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from recon.reconstructor import Reconstructor, needs_local
+from recon.reconstructor import Reconstructor, at, needs_local
 from sensors.capture import Capture
 from sensors.exposure import periodic
 from sensors.sensor import Sensor
@@ -36,6 +36,7 @@ class Consistent(Reconstructor):
     def __init__(self, method: Reconstructor) -> None:
         self.method = method
         self.also = method.also  # type: ignore[misc]
+        self.neighbours = method.neighbours
 
     def refusal(self, sensor: Sensor) -> str:
         """That of the method; and exposures that share frames cannot be corrected one by one."""
@@ -66,6 +67,10 @@ class Consistent(Reconstructor):
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
         return data_step(self.method.solve(capture), capture)
+
+    def solve_among(self, capture: Capture, number: int) -> NDArray[np.float32]:
+        """The frames (T, H, W) of one exposure of a row."""
+        return data_step(self.method.solve_among(capture, number), at(capture, number))
 
     def __getattr__(self, name: str) -> object:
         if name in self.__dict__.get("also", ()):

@@ -25,12 +25,14 @@ Without damping and noise the data step is the projection on the videos that exp
 based total variation minimization for compressive sensing, ICIP 2016). Damped it is the alternating direction method of multipliers,
 whose multiplier is v - x (S. Chan, X. Wang, O. Elgendy, Plug-and-play ADMM for image restoration, IEEE TCI 2017). If the denoiser is
 the proximal operator of P R, the accelerated form goes to the most probable video, argmin (y - A x)^T Sigma^-1 (y - A x) / 2 + R(x):
-the noisier the capture, the more the prior decides. In snapshot compressive imaging: X. Yuan, Y. Liu, J. Suo, F. Durand, Q. Dai,
-Plug-and-play algorithms for video snapshot compressive imaging, PAMI 2022.
+the noisier the capture, the more the prior decides. Exposures in a row are one video of all their frames, whose data step is that of
+each exposure under its own code, and whose denoiser knows no seams. In snapshot compressive imaging: X. Yuan, Y. Liu, J. Suo,
+F. Durand, Q. Dai, Plug-and-play algorithms for video snapshot compressive imaging, PAMI 2022.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -40,10 +42,11 @@ from numpy.typing import NDArray
 import recon
 from recon import priors
 from recon.consistency import data_step
-from recon.priors.denoiser import Denoiser
+from recon.iteration_limit import refuse_endless
+from recon.priors.denoiser import Denoiser, DenoisingFunction
 from recon.priors.total_variation import GRADIENT, TotalVariation
 from recon.pseudo_inverse import PseudoInverse
-from recon.reconstructor import Reconstructor, needs_exposures_apart
+from recon.reconstructor import Reconstructor, at, needs_exposures_apart
 from recon.tikhonov import Tikhonov
 from sensors.bucket_share import combine
 from sensors.capture import Capture
@@ -70,8 +73,8 @@ class PlugAndPlay(Reconstructor):
 
     Parameters
     ----------
-    denoiser : str or Denoiser
-        A name of `recon.priors.PRIORS` with settings, ``denoiser=tv,denoiser.time=0.3``, or an object of your own.
+    denoiser : str or Denoiser or callable
+        A name of `recon.priors.PRIORS` with settings, ``denoiser=tv,denoiser.time=0.3``, or an object or a function of your own.
     start : str, optional
         The method whose estimate comes first; the pseudo-inverse where that cannot serve the capture. By default gap-tv:time=0.3, under
         noise gap-tv.
@@ -87,6 +90,8 @@ class PlugAndPlay(Reconstructor):
         Carry the multiplier along.
     tolerance : float
         A round ends when |x - x before| < tolerance |x|.
+    neighbours : int
+        Exposures before and after each one that are reconstructed together with it; 1 costs three times the time.
 
     Raises
     ------
@@ -96,7 +101,7 @@ class PlugAndPlay(Reconstructor):
 
     def __init__(
         self,
-        denoiser: str | Denoiser = "motion",
+        denoiser: str | Denoiser | Callable[[NDArray[np.float32], float], NDArray] = "motion",
         start: str | None = None,
         iterations: int = 15,
         rounds: int = 2,
@@ -104,9 +109,12 @@ class PlugAndPlay(Reconstructor):
         damping: float = 0.0,
         accelerated: bool = False,
         tolerance: float = 1e-4,
+        neighbours: int = 0,
     ) -> None:
-        if min(iterations, rounds) < 1:
-            raise Refusal(f"iterations={iterations} and rounds={rounds}; needed: 1 or more of each")
+        if not 0 <= neighbours <= 100:
+            raise Refusal(f"neighbours={neighbours} exposures on either side; needed: 0 to 100")
+        refuse_endless(10_000, iterations=iterations)
+        refuse_endless(100, rounds=rounds)
         if not sigma > 0:
             raise Refusal(f"sigma={sigma} is the noise the denoiser takes away; needed: above 0")
         if not (damping >= 0 and tolerance >= 0):
@@ -119,6 +127,7 @@ class PlugAndPlay(Reconstructor):
         self.damping = damping
         self.accelerated = accelerated
         self.tolerance = tolerance
+        self.neighbours = neighbours
         self._made(ideal=True)
 
     def refusal(self, sensor: Sensor) -> str:
@@ -127,19 +136,20 @@ class PlugAndPlay(Reconstructor):
 
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
-        exposure, charge, spread = capture.sensor.exposure, capture.charge[0], np.float32(self.sigma**2)
-        variance = capture.variance[0] + self.damping * spread
-        gain = (exposure.residual_precision(variance, spread) * spread).astype(np.float32)
-        if not exposure.pixels_apart and not capture.sensor.readout.ideal:  # a gradient step, as long as P allows
-            most = spread / np.maximum(variance, spread * exposure.row_sums(*variance.shape[1:]))
-            gain = (most[:, None] * np.eye(exposure.buckets)[:, :, None, None]).astype(np.float32)
+        return self.solve_among(capture, 0)
+
+    def solve_among(self, capture: Capture, number: int) -> NDArray[np.float32]:
+        """The frames (T, H, W) of one exposure of a row that is reconstructed together."""
+        each = [at(capture, n) for n in range(len(capture))]
+        steps, apart = [self._step_towards(one) for one in each], capture.sensor.pixels_apart
         prior, start = self._made(capture.sensor.readout.ideal)
-        x = z = _estimate(start, capture)
-        apart = exposure.pixels_apart
+        x = z = np.concatenate([_estimate(start, one) for one in each])
+        T = len(x) // len(each)
+        parts = [slice(n * T, (n + 1) * T) for n in range(len(each))]
         for _ in range(self.rounds):
             guided = prior.guided_by(x)
             for k in range(self.iterations):
-                v = exposure.adjoint(combine(charge - exposure.expose(z), gain, (0, 0)))
+                v = np.concatenate([step(z[part]) for step, part in zip(steps, parts, strict=True)])
                 v += x if apart else z
                 before, x = x, guided(v, self.sigma)
                 z = x
@@ -147,14 +157,29 @@ class PlugAndPlay(Reconstructor):
                     z = 2 * x - v if apart else x + np.float32(k / (k + 3)) * (x - before)
                 if self.tolerance and _norm(x - before) < self.tolerance * _norm(x):
                     break
-        return data_step(x, capture)
+        return data_step(np.ascontiguousarray(x[parts[number]]), each[number])
+
+    def _step_towards(self, one: Capture) -> Callable[[NDArray], NDArray[np.float32]]:
+        """P A^T (P A A^T + P d + Sigma)^-1 (y - A z) of a single exposure, as a function of z (T, H, W)."""
+        exposure, charge, spread = one.sensor.exposure, one.charge[0], np.float32(self.sigma**2)
+        variance = one.variance[0] + self.damping * spread
+        gain = (exposure.residual_precision(variance, spread) * spread).astype(np.float32)
+        if not exposure.pixels_apart and not one.sensor.readout.ideal:  # a gradient step, as long as P allows
+            most = spread / np.maximum(variance, spread * exposure.row_sums(*variance.shape[1:]))
+            gain = (most[:, None] * np.eye(exposure.buckets)[:, :, None, None]).astype(np.float32)
+        return lambda z: exposure.adjoint(combine(charge - exposure.expose(np.ascontiguousarray(z)), gain, (0, 0)))
 
     def parts(self, sensor: Sensor) -> tuple[Any, ...]:
         """Denoiser and start."""
         return self._made(sensor.readout.ideal)
 
     def _made(self, ideal: bool) -> tuple[Denoiser, Reconstructor]:
-        denoiser = priors.make(self.denoiser) if isinstance(self.denoiser, str) else self.denoiser
+        given = self.denoiser
+        denoiser = priors.make(given) if isinstance(given, str) else given
+        if not isinstance(denoiser, Denoiser):
+            if not callable(denoiser):
+                raise Refusal(f"denoiser={denoiser!r} is neither a prior, its name, nor a function of a video and sigma")
+            denoiser = DenoisingFunction(denoiser)
         return denoiser, recon.make(self.start or ("gap-tv:time=0.3" if ideal else "gap-tv"))
 
 

@@ -61,10 +61,13 @@ def _plain(value: Any) -> Any:
         return _plain(asdict(value))
     if isinstance(value, np.ndarray):
         return _sha_of(value)
+    if inspect.isfunction(value):
+        plain = [one for one in value.__code__.co_consts if not inspect.iscode(one)]
+        return f"{_name(value)} {hashlib.sha256(value.__code__.co_code + repr(plain).encode()).hexdigest()}"
     return _name(type(value))
 
 
-def _name(kind: type) -> str:
+def _name(kind: Any) -> str:
     return f"{kind.__module__}:{kind.__qualname__}"
 
 

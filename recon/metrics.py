@@ -30,7 +30,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import correlate1d
 
+from recon.lazy_frames import LazyFrames
 from recon.order import Order, chosen, directions, name_of
+from sensors.plain_numbers import refuse_masked
 from sensors.refusal import Refusal
 
 Window = Literal["gaussian", "uniform"]
@@ -159,8 +161,8 @@ def ssim(frame: ArrayLike, truth: ArrayLike, *, data_range: float, window: Windo
 
 
 def score(
-    video: ArrayLike,
-    truth: ArrayLike,
+    video: ArrayLike | LazyFrames,
+    truth: ArrayLike | LazyFrames,
     *,
     data_range: float = 1.0,
     psnr: Literal["volume", "frames"] = "volume",
@@ -174,7 +176,7 @@ def score(
 
     Parameters
     ----------
-    video, truth : array_like, (T, H, W), (T, H, W, 3), (N, T, H, W) or (N, T, H, W, 3)
+    video, truth : array_like or LazyFrames, (T, H, W), (T, H, W, 3), (N, T, H, W) or (N, T, H, W, 3)
         Read frame by frame, so that a memory-mapped file will do.
     data_range : float
         White, in the unit of the values; black is 0.
@@ -314,8 +316,10 @@ def _decibel(square_error: float, data_range: float) -> float:
     return 10 * math.log10(data_range**2 / square_error) if square_error > 0 else math.inf
 
 
-def _pair(video: ArrayLike, truth: ArrayLike, data_range: float) -> tuple[NDArray[Any], NDArray[Any]]:
-    video, truth = np.asanyarray(video), np.asanyarray(truth)
+def _pair(video: Any, truth: Any, data_range: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    for array, name in ((video, "video"), (truth, "truth")):
+        refuse_masked(array, name)
+    video, truth = (one if isinstance(one, LazyFrames) else np.asanyarray(one) for one in (video, truth))
     if video.shape != truth.shape:
         raise Refusal(f"video {video.shape} and truth {truth.shape} differ in shape; crop, resize or choose frames first")
     if video.size == 0:

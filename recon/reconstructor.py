@@ -28,11 +28,14 @@ class Reconstructor(ABC):
         Further methods of the form (capture) -> ndarray, such as ``low_resolution``.
     continues : bool
         Whether a finished training can be made longer from its checkpoint.
+    neighbours : int
+        Exposures before and after an exposure that help to reconstruct it; 0: each is reconstructed by itself.
     """
 
     halo: ClassVar[int | None] = None
     also: ClassVar[tuple[str, ...]] = ()
     continues: ClassVar[bool] = False
+    neighbours: int = 0
 
     def refusal(self, sensor: Sensor) -> str:
         """Why this method cannot serve the sensor; empty if it can."""
@@ -66,6 +69,10 @@ class Reconstructor(ABC):
         """The frames (K, H, W) of each colour plane of a single exposure; each by itself unless the method says otherwise."""
         return [self.solve(plane) for plane in planes]
 
+    def solve_among(self, capture: Capture, number: int) -> NDArray[np.float32]:
+        """The frames (K, H, W) of one of several mono exposures in a row; the others help a method that has `neighbours`."""
+        return self.solve(at(capture, number))
+
     def reconstruct(self, capture: Capture) -> NDArray[np.float32]:
         """The video of every exposure.
 
@@ -86,7 +93,24 @@ class Reconstructor(ABC):
         """
         if not len(capture):
             raise Refusal("the capture holds no exposure")
-        return np.stack([self._exposure(one) for one in capture])
+        return np.stack([self.reconstruct_one(capture, number) for number in range(len(capture))])
+
+    def reconstruct_one(self, capture: Capture, number: int) -> NDArray[np.float32]:
+        """The video (K, H, W[, 3]) of one exposure of a row, of which a method with `neighbours` looks at those beside it.
+
+        Raises
+        ------
+        Refusal
+            If the method cannot serve the sensor.
+        """
+        if not self.neighbours:
+            return self._exposure(capture[number : number + 1])
+        first = max(number - self.neighbours, 0)
+        row = capture[first : number + self.neighbours + 1]
+        sensor = row.sensor.at(number - first)
+        if reason := self.refusal(sensor):
+            raise Refusal(reason)
+        return in_colour([self.solve_among(plane, number - first) for plane in row.planes()], sensor)
 
     def remarks(self, capture: Capture) -> tuple[str, ...]:
         """What a user should hear of the video of a capture, a line each."""
@@ -117,6 +141,14 @@ class Reconstructor(ABC):
         if reason := self.refusal(sensor):
             raise Refusal(reason)
         return in_colour(self.solve_planes(Capture(one.images, sensor, one.record).planes()), sensor)
+
+
+def at(capture: Capture, number: int) -> Capture:
+    """One exposure of a row, under its own code."""
+    if len(capture) == 1 and capture.sensor.code.ndim == 3:
+        return capture
+    one = capture[number : number + 1]
+    return Capture(one.images, one.sensor.at(0), one.record)
 
 
 def in_colour(planes: list[NDArray[np.float32]], sensor: Sensor) -> NDArray[np.float32]:

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon.conjugate_gradients import conjugate_gradients
+from recon.iteration_limit import refuse_endless
 from recon.reconstructor import Reconstructor, in_colour
 from sensors.capture import Capture
 from sensors.kernel import FLAGS, rows
@@ -68,10 +69,9 @@ class Tikhonov(Reconstructor):
     def __init__(self, spatial: float = 40.0, temporal: float = 2.5, tolerance: float = 1e-4, iterations: int = 300) -> None:
         if not (0 <= spatial < np.inf and 0 <= temporal < np.inf and spatial + temporal > 0):
             raise Refusal(f"spatial={spatial:g}, temporal={temporal:g}: needed 0 or more, and one of them above 0")
-        if not 0 < tolerance < 1 or iterations < 1:
-            raise Refusal(
-                f"tolerance={tolerance:g}, iterations={iterations}: needed 0 < tolerance < 1 and iterations of 1 or more"
-            )
+        if not 0 < tolerance < 1:
+            raise Refusal(f"tolerance={tolerance:g}: needed 0 < tolerance < 1")
+        refuse_endless(100_000, iterations=iterations)
         self.spatial = spatial
         self.temporal = temporal
         self.tolerance = tolerance

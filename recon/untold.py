@@ -67,6 +67,10 @@ class Untold(Reconstructor):
         """The video of every exposure, by the method."""
         return self.method.reconstruct(_blind(capture))
 
+    def reconstruct_one(self, capture: Capture, number: int) -> NDArray[np.float32]:
+        """The video of one exposure of a row, by the method."""
+        return self.method.reconstruct_one(_blind(capture), number)
+
 
 def _blind(capture: Capture) -> Capture:
     return Capture(capture.images, capture.sensor.without_optics(), capture.record)

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import recon
 from sensors.atomic_file import atomic_file
+from sensors.plug_in import told
 from sensors.refusal import Refusal
 
 #: Where the weights that come with c2b lie; each NAME.safetensors has its card, NAME.md.
@@ -32,7 +34,7 @@ def write(path: str | Path, tensors: Mapping[str, NDArray], document: Mapping[st
         Ends in ``.safetensors``.
     tensors : mapping of ndarray
     document : mapping
-        JSON: ``method`` (a name of `recon.METHODS`) and what else `read` shall give back.
+        JSON: ``method`` (a name of `recon.METHODS`) and what else `read` shall give back; ``plug_in`` is added where that is one.
 
     Raises
     ------
@@ -44,6 +46,8 @@ def write(path: str | Path, tensors: Mapping[str, NDArray], document: Mapping[st
     path = Path(path)
     if path.suffix != ".safetensors":
         raise Refusal(f"{path.name}: weights are written as .safetensors")
+    if plug_in := told(recon.METHODS.get(document.get("method", ""), "")):
+        document = {**document, "plug_in": plug_in}
     content = save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, {SCHEMA: json.dumps(document)})
     with atomic_file(path) as partial:
         partial.write_bytes(content)
@@ -96,8 +100,8 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
             yield file, document
     except Refusal:
         raise
-    except (SafetensorError, ValueError, TypeError) as error:
-        raise Refusal(f"{path.name} is damaged or no safetensors file: {str(error).splitlines()[0]}") from error
+    except (SafetensorError, ValueError, TypeError, RecursionError) as error:
+        raise Refusal(f"{path.name} is damaged or no safetensors file: {str(error).splitlines()[0]}") from None
 
 
 def locate(weights: str) -> Path:

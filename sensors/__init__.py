@@ -24,9 +24,13 @@ The files in the order the light travels::
     preset.py presets/      sensors with names, from data files
     response.py             light to stored values, and back
     timing.py               when the sub-exposures happen
+    absent_sensor.py        the place of one whose plug-in is not here
     sensor_check.py         whether a sensor, perhaps your own, keeps the contract
     calibration/            darks, flats and strobes to the numbers of a sensor, each with its interval
     kernel.py               how numba kernels are compiled and threaded
+    plain_numbers.py        masked arrays and half seeds are refused
+    memory_budget.py        how much memory one piece of work may take
+    name_table.py plug_in.py            tables of names, and what other packages and files of one's own add to them
     spec.py refusal.py      the grammar of names, and the one error of the user
     atomic_file.py          write beside, then rename
 
@@ -36,6 +40,8 @@ Arrays are time first: video (T, H, W) in irradiance, 1 = white; charge (B, H, W
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from sensors.name_table import NameTable
 
 if TYPE_CHECKING:
     from sensors.sensor import Sensor
@@ -73,6 +79,10 @@ RESPONSES = {
     "gamma": "sensors.response:Gamma",
     "phantom-10bit": "sensors.response:PhantomTenBit",
 }
+
+SENSORS = NameTable("sensors", SENSORS)
+READOUTS = NameTable("readouts", READOUTS)
+RESPONSES = NameTable("responses", RESPONSES)
 
 
 def make(spec: str, code: Any, **settings: Any) -> Sensor:
@@ -128,7 +138,9 @@ def check(sensor: Sensor, *, seed: int = 0) -> list[Finding]:
     return sensor_check.check(sensor, seed=seed)
 
 
-def from_description(document: dict[str, Any], arrays: dict[str, Any], kind: type[Sensor] | None = None) -> Sensor:
+def from_description(
+    document: dict[str, Any], arrays: dict[str, Any], kind: type[Sensor] | None = None, *, buckets: int = 0
+) -> Sensor:
     """The sensor that `Sensor.description` described: the inverse, bit for bit.
 
     Parameters
@@ -137,20 +149,34 @@ def from_description(document: dict[str, Any], arrays: dict[str, Any], kind: typ
         As described.
     kind : type, optional
         Class of the sensor, if it is one of your own that stands in no table.
+    buckets : int
+        How many images its exposures have, if it may be of a plug-in that is not here: then an `AbsentSensor` stands for it.
 
     Raises
     ------
     Refusal
         If the document names a sensor or a setting that this version does not know.
     """
+    from sensors.name_table import look
     from sensors.optics import Optics
+    from sensors.plug_in import told
     from sensors.readout import Readout
     from sensors.refusal import Refusal
     from sensors.spec import find
     from sensors.timing import Timing
 
-    names = {target: name for name, target in SENSORS.items()}
     target = document.get("sensor", "")
+    if kind is None and target not in SENSORS.values():
+        look(SENSORS)
+    names = {target: name for name, target in SENSORS.items()}
+    try:
+        if kind is None and target not in names and buckets and told(target):
+            from sensors.absent_sensor import AbsentSensor
+
+            kind, document = AbsentSensor, {**document, "settings": {"document": document, "arrays": arrays, "images": buckets}}
+            arrays = {"code": arrays["code"]}
+    except (KeyError, AttributeError):
+        raise Refusal(f"the description of the sensor is damaged: {target!r} without its code") from None
     if kind is None and target not in names:
         raise Refusal(f"unknown sensor {target!r} in the description; known: {', '.join(names)}")
     try:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sensors import colour_filter
 from sensors.hot_pixels import replaced
+from sensors.plain_numbers import refuse_masked
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
@@ -42,6 +43,7 @@ class Capture:
     record: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        refuse_masked(self.images, "capture")
         needed = 5 if self.sensor.colour == "rgb" else 4
         if (
             self.images.ndim != needed

@@ -36,6 +36,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from sensors.bucket_share import BucketShare, combine, fitting
 from sensors.neighbour_spread import Spread
+from sensors.plain_numbers import refuse_masked
 from sensors.refusal import Refusal
 
 #: A code that comes round after at most so many pixels lies on a tile grid; a larger one is a full-resolution mask.
@@ -336,6 +337,7 @@ def stacked(lead: tuple[int, ...], one: Callable[[tuple[int, ...]], NDArray]) ->
 
 def exposable(video: ArrayLike, frames: int) -> NDArray:
     """Video as the kernels take it; a Refusal if it does not fit an exposure of so many frames."""
+    refuse_masked(video, "video")
     array = np.asarray(video)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)  # numba knows only the byte order of the machine
     if array.ndim < 3 or array.shape[-3] != frames:
@@ -351,6 +353,7 @@ def exposable(video: ArrayLike, frames: int) -> NDArray:
 
 def measured(charge: ArrayLike, buckets: int) -> NDArray:
     """Charge as the kernels take it, float32 or float64; a Refusal if it does not fit a sensor of so many buckets."""
+    refuse_masked(charge, "charge")
     array = np.asarray(charge)
     array = array.astype(np.float64 if array.dtype in (np.float64, np.uint32, np.int64) else np.float32, copy=False)
     if array.ndim < 3 or array.shape[-3] != buckets:

@@ -41,7 +41,7 @@ def describe(sensor: Sensor) -> tuple[dict[str, Any], dict[str, NDArray]]:
 
 def digest(sensor: Sensor) -> str:
     """sha256 over the document and its arrays."""
-    document, arrays = describe(sensor)
+    document, arrays = sensor.description()
     sha = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
     for name in sorted(arrays):
         sha.update(f"{name}{arrays[name].dtype}{arrays[name].shape}".encode())

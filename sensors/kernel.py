@@ -8,6 +8,7 @@ or torch spins, which was measured to cost ten times the work itself.
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -78,15 +79,32 @@ def _pool(count: int) -> ThreadPoolExecutor:
 
 
 def _writable_cache() -> None:
-    """Where neither the package folder nor the user's cache can be written, keep compiled kernels in the temporary folder."""
+    """Where neither the package folder nor the user's cache can be written, keep compiled kernels in the temporary folder.
+
+    Numba unpickles what it finds there, so that it has to be ours and closed to others; else kernels are compiled by every process.
+    """
     beside = Path(__file__).parent / "__pycache__"
     told = config.CACHE_DIR  # type: ignore[attr-defined]
     if told or os.access(beside if beside.exists() else beside.parent, os.W_OK):
         return
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     if not os.access(home if home.exists() else home.parent, os.W_OK):
-        folder = f"c2b-kernels-{os.getuid() if hasattr(os, 'getuid') else 0}"
-        config.CACHE_DIR = str(Path(tempfile.gettempdir()) / folder)  # type: ignore[attr-defined]
+        folder = Path(tempfile.gettempdir()) / f"c2b-kernels-{os.getuid() if hasattr(os, 'getuid') else 0}"
+        if _private(folder):
+            config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+        else:
+            FLAGS["cache"] = False
+
+
+def _private(folder: Path) -> bool:
+    """Whether a folder, made if it is absent, is ours, no link, and closed to everybody else."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError:
+        return False
+    ours = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+    return ours and stat.S_ISDIR(found.st_mode) and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
 
 
 _writable_cache()

@@ -36,6 +36,7 @@ from sensors.exposure import LARGEST_TILE, Exposure, exposable, measured, stacke
 from sensors.hot_pixels import left_out
 from sensors.neighbour_spread import Spread
 from sensors.optics import Optics, charge_kernels, checked_kernel, checked_vignetting, light_kernel
+from sensors.plain_numbers import refuse_masked, whole_seed
 from sensors.readout import Readout
 from sensors.refusal import Refusal
 from sensors.temporal_response import checked_lag, delayed_rows, lagged
@@ -371,7 +372,7 @@ class Sensor(ABC):
         """
         from sensors.capture import Capture
 
-        count = self.exposures_in(len(video))
+        count, seed = self.exposures_in(len(video)), whole_seed(seed)
         white = white_of(video[0:1]) if white is None else white
         window = self.timeline(count).window
         images = np.stack([self.take(video[window(n)], seed=seed, number=first + n, white=white) for n in range(count)])
@@ -379,6 +380,7 @@ class Sensor(ABC):
 
     def take(self, video: ArrayLike, *, seed: int, number: int = 0, white: float = 1.0) -> NDArray:
         """The exposure of that number, read out: (T, H, W[, 3]) to (B, H, W[, 3]) in DN (ideal: the charge itself, times ``white``)."""
+        refuse_masked(video, "video")
         video = np.asarray(video)
         if self.colour in colour_filter.PATTERNS and video.ndim == 4:
             video = colour_filter.mosaic(video, self.colour, self.origin)
@@ -425,7 +427,7 @@ class Sensor(ABC):
         return {
             "white": float(white),
             "frame_index": self.timeline(count).seen(start).tolist(),
-            "seed": int(seed),
+            "seed": whole_seed(seed),
             "first_exposure": int(first),
             "synthetic": True,
         }
@@ -508,6 +510,7 @@ def white_of(video: ArrayLike) -> float:
 
 def _checked_code(code: ArrayLike) -> NDArray:
     """The code as a read-only array, uint8 where it is all zeros and ones, else float32."""
+    refuse_masked(code, "code")
     array = np.asarray(code)
     if array.ndim not in (3, 4) or array.size == 0:
         raise Refusal(f"a code of shape {array.shape} is not (T, p, q) or (M, T, p, q)")

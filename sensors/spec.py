@@ -28,6 +28,9 @@ from sensors.refusal import Refusal
 
 Table = Mapping[str, str]
 
+#: Smallest and largest size of a number that a setting can have.
+SMALLEST, LARGEST = 1e-15, 1e15
+
 _PIECE = re.compile(r"""(?:"[^"]*"|'[^']*'|\[[^\]]*\]|[^,"'\[\]])+""")
 
 
@@ -122,13 +125,25 @@ def convert(target: Any, settings: Mapping[str, str], *, label: str, taken: int 
         if key not in names:
             raise Refusal(unknown(f"setting of {label}", key, [*names, *owners]))
         try:
-            values[key] = from_text(text, hints.get(key, str))
+            values[key] = _plausible(from_text(text, hints.get(key, str)), f"{label}: {key}={text}")
+        except Refusal:
+            raise
         except ValueError:
             raise Refusal(f"{label}: {key}={text} is not {describe(hints[key]) or 'something that text can give'}") from None
     for group, words in grouped.items():
         if words:
             values[group] = dataclasses.replace(groups[group], **convert(type(groups[group]), words, label=label))
     return values
+
+
+def _plausible(value: Any, what: str) -> Any:
+    """The value; a Refusal if a number in it is none that a setting can have, so that its square is neither infinite nor nothing."""
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, float) and number and not SMALLEST <= abs(number) <= LARGEST:
+            raise Refusal(f"{what} is no number that can be meant; needed: 0, or {SMALLEST:g} to {LARGEST:g} in size")
+        if isinstance(number, int) and abs(number) >= 2**63:
+            raise Refusal(f"{what} is no number that can be meant; needed: below 2^63")
+    return value
 
 
 def from_text(text: str, hint: Any) -> Any:

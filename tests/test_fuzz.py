@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from tests.fuzz import worker
+from c2b.cli import main
+from tests.fuzz import settings_walk, worker
 from tests.fuzz.campaign import run
 from tests.fuzz.mutations import mutated
 from tests.fuzz.samples import kinds
@@ -54,3 +57,32 @@ def test_what_the_campaign_looks_for_is_seen(tmp_path, monkeypatch):
         assert outcome(hangs, tmp_path)[0] == "slow"
         monkeypatch.setattr(worker, "SECONDS", 10)
         assert outcome(swells, tmp_path)[0] == "large"
+
+
+@pytest.mark.parametrize(("title", "every"), [("codes", 41), ("sensors", 499), ("readouts", 67), ("responses", 5)])
+def test_hostile_settings_are_refused_or_work(title, every):
+    tried, escaped = settings_walk.walk(title, every, first=every // 2)
+    assert tried > 4 and not escaped
+
+
+@pytest.mark.parametrize("line", [
+    "simulate {scene} x.c2b.ome.tif --readout electrons:white=1e308",
+    "simulate {scene} x.c2b.ome.tif --code bernoulli:frames=100000000",
+    "simulate {scene},seed=99999999999999999999 x.c2b.ome.tif",
+    "simulate occluding-objects:height=8000,width=8000 x.c2b.ome.tif --memory 1GB",
+    "compare {scene} --sensor two-bucket --method gap-tv:inner=1000000000",
+    "simulate {scene} x.c2b.ome.tif --sensor word.json",
+    "info deep.safetensors",
+    "info /dev/zero",
+    "simulate /dev/zero x.c2b.ome.tif",
+    "simulate {scene} x.c2b.ome.tif --memory much",
+])  # fmt: skip
+def test_what_would_not_end_is_refused_before_it_begins(tmp_path, monkeypatch, capsys, line):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "word.json").write_text(json.dumps({"schema": "c2b-sensor/1", "sensor": "two-bucket", "readout": {"white": "word"}}))
+    document = json.dumps({"__metadata__": {"c2b-weights": "[" * 100_000 + "]" * 100_000}}).encode()
+    (tmp_path / "deep.safetensors").write_bytes(len(document).to_bytes(8, "little") + document)
+    with clock():
+        assert main(line.format(scene="occluding-objects:frames=9,height=24,width=27").split()) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("c2b: ") and error.count("\n") == 1 and not [*tmp_path.glob("*.tif")]

@@ -20,6 +20,7 @@ plain_stack.py          .npy and .tif stacks of a calibration bench
 remarks.py              what a user should hear of a capture
 bucket.py               one bucket of several
 scene_white.py          white by the brightest parts of the scene, robustly
+other_sensor.py         a capture as that of another sensor, such as the calibrated one
 unit.py                 the white of a measurement that nobody calibrated
 
 A new format is one file with one subclass of `capture_format.CaptureFormat`, and one line in `FORMATS`.
@@ -27,6 +28,7 @@ A new format is one file with one subclass of `capture_format.CaptureFormat`, an
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from c2b.captures.capture_format import CaptureFormat
+    from c2b.captures.document import Verify
     from sensors.capture import Capture
 
 FORMATS = {
@@ -95,7 +98,7 @@ def may_be_measurement(path: str | Path) -> bool:
 def read_capture(
     path: str | Path,
     *,
-    verify: bool = True,
+    verify: Verify = True,
     code: ArrayLike | str | None = None,
     white: float | None = None,
     black: float | ArrayLike | str | None = None,
@@ -116,8 +119,8 @@ def read_capture(
     path : path
         A capture; or, with ``code``, an array (N, H, W), (H, W, N) or (H, W) in ``.npy``, ``.npz``, ``.h5`` or ``.mat``, a TIFF stack,
         a picture or a folder of pictures.
-    verify : bool
-        Compare every array with its sha256, where the format has them.
+    verify : bool or "header"
+        Compare every array with its sha256, where the format has them; "header": not long images.
     code : array_like, (T, p, q), or str, optional
         The code of a file that holds none, or not the right one; also a name or a file. A mask (H, W, T) is told by its size.
     white : float, optional
@@ -129,7 +132,8 @@ def read_capture(
     origin : (int, int), optional
         Row and column, of a mask larger than the frame, at which the frame begins.
     sensor : str
-        A name, a preset or a sensor file; default: an ideal coded pixel, or two buckets where the file has pairs.
+        A name, a preset or a sensor file; default: an ideal coded pixel, or two buckets where the file has pairs. Of a capture that
+        holds its own, such as the calibration of the chip that took it, in its place.
     **how
         The ``read_options`` of the format, such as ``swap`` of ``bucket-png`` and ``from_orig`` of ``sci-mat``.
 
@@ -145,11 +149,13 @@ def read_capture(
     if (kind := format_read(path, with_code=said.code is not None)) is None:
         raise _no_format(path)
     if not kind.needs_code:
-        if how or said.names_a_code:
+        if how or replace(said, sensor="").names_a_code:
             raise Refusal(f"{path} holds its own sensor and code; --code is for captures that lack it")
+        from c2b.captures.other_sensor import seen_by
         from c2b.captures.unit import restated
 
-        return restated(kind.read(path, verify=verify), said)
+        capture = kind.read(path, verify=verify)
+        return restated(seen_by(capture, sensor, path) if sensor else capture, said)
     if strange := how.keys() - set(kind.read_options):
         raise Refusal(f"{path} is a capture that is read without {', '.join(sorted(strange))}")
     reader: Any = kind

@@ -33,6 +33,7 @@ from c2b.camera import sensor_of
 from c2b.captures import CodeMissing, axes, mat_file, unit
 from c2b.captures import document as documents
 from c2b.captures.capture_format import CaptureFormat
+from c2b.captures.document import Verify
 from c2b.captures.given import KEYS as GIVEN
 from c2b.captures.given import Code, Given
 from c2b.natural_order import in_natural_order
@@ -79,7 +80,7 @@ class BucketPng(CaptureFormat):
         return {"format": "bucket PNG pairs", "pairs": len(_pairs(path)), "beside them": ", ".join(beside) or "nothing"}
 
     @classmethod
-    def read(cls, path: Path, *, verify: bool = True, given: Given | None = None, swap: bool = False) -> Capture:
+    def read(cls, path: Path, *, verify: Verify = True, given: Given | None = None, swap: bool = False) -> Capture:
         """The pairs as a two-bucket capture.
 
         Parameters

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from c2b.captures.document import Verify
 from sensors.capture import Capture
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
@@ -51,7 +52,7 @@ class CaptureFormat(ABC):
 
     @classmethod
     @abstractmethod
-    def read(cls, path: Path, *, verify: bool = True) -> Capture:
+    def read(cls, path: Path, *, verify: Verify = True) -> Capture:
         """The capture in a file; with ``verify`` its hashes are compared, where it has them.
 
         Raises

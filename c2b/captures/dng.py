@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from c2b.captures.bucket import chosen
 from c2b.captures.capture_format import CaptureFormat
+from c2b.captures.document import Verify
 from sensors.atomic_file import atomic_file
 from sensors.capture import Capture
 from sensors.colour_filter import shifted
@@ -45,7 +46,7 @@ class Dng(CaptureFormat):
         return False
 
     @classmethod
-    def read(cls, path: Path, *, verify: bool = True) -> Capture:
+    def read(cls, path: Path, *, verify: Verify = True) -> Capture:
         """Refuses."""
         raise Refusal(f"{path} is a picture and has no code; c2b reads DNG as video of one frame, not as a capture")
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from c2b.captures.axes import FIRST, LAST
 from c2b.video import sidecar
+from sensors.plain_numbers import refuse_masked
 from sensors.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class Given:
             if file and named.lower().endswith(".mat"):
                 return Code(np.moveaxis(codes.make(named), 0, -1), named, order=LAST)
             return Code(codes.make(named), named, named=not file and "mask=" not in named, time_first=known)
+        refuse_masked(self.code, "code")
         code = np.asarray(self.code)
         if code.dtype.kind not in "buif" or code.ndim not in (2, 3, 4) or not code.size:
             raise Refusal(f"the code is {code.dtype} of shape {code.shape}; needed: numbers (T, p, q) or (M, T, p, q)")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from c2b.captures import document as documents
 from c2b.captures.capture_format import CaptureFormat
+from c2b.captures.document import Verify
 from sensors.atomic_file import atomic_file
 from sensors.capture import Capture
 from sensors.refusal import Refusal
@@ -52,18 +54,23 @@ class Hdf5(CaptureFormat):
         hdf5 = h5py(path)
         sha = hashlib.sha256()
         first, images = documents.in_turn(exposures, count, sha, path)
-        with atomic_file(path) as partial, hdf5.File(partial, "w") as file:
-            meas = file.create_dataset("meas", (count, *first.shape), first.dtype)
-            for number, image in enumerate(images):
-                meas[number] = image
-            document, arrays = documents.describe(sensor, record, sha.hexdigest(), first)
-            for name, array in arrays.items():
-                file.create_dataset(name, data=array)
-            text = documents.text_of(document).encode()
-            file.create_dataset(DOCUMENT, data=text, dtype=hdf5.string_dtype("utf-8", len(text)))
+        with atomic_file(path) as partial:
+            with hdf5.File(partial, "w") as file:
+                place = _allocated(file, "meas", (count, *first.shape), first.dtype)
+            with partial.open("r+b") as stream:  # a disk that is full is no error to libhdf5, which then ends the process
+                stream.seek(place)
+                for image in images:
+                    stream.write(image.data)
+                document, arrays = documents.describe(sensor, record, sha.hexdigest(), first)
+                text = documents.text_of(document).encode()
+                _reserve(stream, len(text) + sum(array.nbytes for array in arrays.values()) + documents.OVERHEAD)
+            with hdf5.File(partial, "r+") as file:
+                for name, array in arrays.items():
+                    file.create_dataset(name, data=array)
+                file.create_dataset(DOCUMENT, data=text, dtype=hdf5.string_dtype("utf-8", len(text)))
 
     @classmethod
-    def read(cls, path: Path, *, verify: bool = True) -> Capture:
+    def read(cls, path: Path, *, verify: Verify = True) -> Capture:
         """The capture in a file, its images mapped into memory."""
         hdf5 = h5py(path)
         with documents.reading(path), hdf5.File(path) as file:
@@ -84,6 +91,27 @@ def h5py(path: Path) -> Any:
     except ImportError:
         raise Refusal(f"{path} is HDF5 and needs h5py; install c2b[hdf5]") from None
     return module
+
+
+def _allocated(file: Any, name: str, shape: tuple[int, ...], dtype: Any) -> int:
+    """Where the numbers of a new dataset lie, which nobody has written yet."""
+    from h5py import h5d, h5p, h5s, h5t
+
+    how = h5p.create(h5p.DATASET_CREATE)
+    how.set_alloc_time(h5d.ALLOC_TIME_EARLY)
+    how.set_fill_time(h5d.FILL_TIME_NEVER)
+    how.set_obj_track_times(False)  # so that the same run gives the same bytes
+    made = h5d.create(file.id, name.encode(), h5t.py_create(dtype, logical=True), h5s.create_simple(shape), dcpl=how)
+    return int(made.get_offset())
+
+
+def _reserve(stream: Any, more: int) -> None:
+    """Take so many bytes of the disk behind what is written; an OSError if it has them not."""
+    stream.flush()
+    end = stream.seek(0, 2)
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(stream.fileno(), end, more)
+        stream.truncate(end + more)
 
 
 def names(file: Any) -> list[str]:

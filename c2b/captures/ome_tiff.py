@@ -15,10 +15,12 @@ of the document itself (see `document`).
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 from xml.etree import ElementTree
 
 import numpy as np
@@ -27,6 +29,7 @@ from numpy.typing import NDArray
 
 from c2b.captures import document as documents
 from c2b.captures.capture_format import CaptureFormat
+from c2b.captures.document import Verify
 from sensors.atomic_file import atomic_file
 from sensors.capture import Capture
 from sensors.refusal import Refusal
@@ -63,7 +66,7 @@ class OmeTiff(CaptureFormat):
                 shape=(count, *first.shape),
                 dtype=first.dtype,
                 photometric="rgb" if sensor.colour == "rgb" else "minisblack",
-                metadata={"axes": axes, "Name": "meas", **_channels(sensor)},
+                metadata={"axes": axes, "Name": "meas", "UUID": _uuid(sensor, record, first), **_channels(sensor)},
             )
             document, arrays = documents.describe(sensor, record, sha.hexdigest(), first)
             note = {"CommentAnnotation": {"Namespace": NAMESPACE, "Value": documents.text_of(document)}}
@@ -74,7 +77,7 @@ class OmeTiff(CaptureFormat):
                 note = {}
 
     @classmethod
-    def read(cls, path: Path, *, verify: bool = True) -> Capture:
+    def read(cls, path: Path, *, verify: Verify = True) -> Capture:
         """The capture in a file, its images mapped into memory."""
         with documents.reading(path), tifffile.TiffFile(path) as tiff:
             document = _annotation(tiff, path)
@@ -83,6 +86,12 @@ class OmeTiff(CaptureFormat):
             arrays = {name: series[name].asarray() for name in names}
             images = _mapped(series, document["arrays"]["meas"], path)
             return documents.capture_of(document, images, arrays, path, verify=verify)
+
+
+def _uuid(sensor: Sensor, record: Mapping[str, Any], first: NDArray) -> str:
+    """Identifier by what decides the file, so that the same run gives the same bytes."""
+    told = json.dumps([sensor.digest, dict(record), hashlib.sha256(np.ascontiguousarray(first).data).hexdigest()], sort_keys=True)
+    return f"urn:uuid:{uuid5(NAMESPACE_OID, told)}"
 
 
 def _channels(sensor: Sensor) -> dict[str, Any]:

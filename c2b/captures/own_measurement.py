@@ -13,6 +13,7 @@ from typing import Any
 from c2b import array_names
 from c2b.captures import array_file, measurement
 from c2b.captures.capture_format import CaptureFormat
+from c2b.captures.document import Verify
 from c2b.captures.given import Given, with_sidecar
 from c2b.video import sidecar
 from sensors.capture import Capture
@@ -43,7 +44,7 @@ class OwnMeasurement(CaptureFormat):
 
     @classmethod
     def read(
-        cls, path: Path, *, verify: bool = True, given: Given | None = None, from_orig: bool = False, check: bool = True
+        cls, path: Path, *, verify: Verify = True, given: Given | None = None, from_orig: bool = False, check: bool = True
     ) -> Capture:
         """The measurements as a capture: `c2b.captures.measurement.capture_of`, the sidecar's statements under those given."""
         said = with_sidecar(given, path)

@@ -27,6 +27,7 @@ from c2b import array_names
 from c2b.captures import array_file, mat_file, measurement
 from c2b.captures.bucket import light_of
 from c2b.captures.capture_format import CaptureFormat
+from c2b.captures.document import Verify
 from c2b.captures.given import Given, with_sidecar
 from c2b.captures.measurement import BAYER
 from sensors.atomic_file import atomic_file
@@ -64,7 +65,7 @@ class SciMat(CaptureFormat):
 
     @classmethod
     def read(
-        cls, path: Path, *, verify: bool = True, given: Given | None = None, from_orig: bool = False, check: bool = True
+        cls, path: Path, *, verify: Verify = True, given: Given | None = None, from_orig: bool = False, check: bool = True
     ) -> Capture:
         """The measurements as a capture of a coded pixel with ideal readout; its record says under which ``mask``.
 

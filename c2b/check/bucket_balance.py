@@ -27,6 +27,9 @@ from c2b.check.view import BLOCK, View, block_means
 #: Light of one bucket relative to the other at the median light, and offset relative to that, by which they may differ.
 GAIN, OFFSET = 0.03, 0.08
 
+#: Middle half of a normal distribution, in standard deviations.
+NORMAL = 1.349
+
 #: Standard errors by which they must differ at least.
 SURE = 5.0
 
@@ -75,7 +78,8 @@ def _balance(view: View) -> Iterator[Figure]:
         yield Figure("roles", "buckets exchanged by their light (0 no, 1 yes)", float(swapped), 0, 0, cause, remark=remark)
     white = view.white.mean((0, 2, 3)) / view.white.mean((0, 2, 3)).sum()
     light = float(np.median(z @ white))
-    found, covariance = fitted(z @ white / light, (z[:, 0] - z[:, 1]) / light, blocks)
+    s = z @ white / light
+    found, covariance = fitted(s, (z[:, 0] - z[:, 1]) / light, blocks)
     together = np.array([1.0, 1.0])
     chance = SURE * float(np.sqrt(together @ covariance @ together))
     cause = (
@@ -87,9 +91,14 @@ def _balance(view: View) -> Iterator[Figure]:
     )
     chance = SURE * float(np.sqrt(covariance[1, 1]))
     cause = "a black level of one bucket that is off or has drifted (take darks anew, --black), or light that leaks into it"
-    yield Figure(
-        "offset", offset_about, float(found[1]), *_limits(OFFSET, chance), cause, remark=f"+- {100 * chance:.2g} %", percent=True
-    )
+    limits = _limits(max(OFFSET, GAIN / _spread(s)), chance)
+    yield Figure("offset", offset_about, float(found[1]), *limits, cause, remark=f"+- {100 * chance:.2g} %", percent=True)
+
+
+def _spread(s: NDArray) -> float:
+    """Robust standard deviation of the light: over so much a gain that is within its tolerance may change into an offset."""
+    low, high = np.quantile(s, (0.25, 0.75))
+    return max(float(high - low) / NORMAL, 1e-3)
 
 
 def _limits(tolerance: float, chance: float) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from c2b.check.figure import Figure
-from recon.code_arrangement import align
+from recon.mask_arrangement import align
 from sensors.capture import Capture
 from sensors.refusal import Refusal
 

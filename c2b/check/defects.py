@@ -33,8 +33,8 @@ PIXELS = 2e-3
 #: A line stands out by more than this part of its light, and than this many times half the spread of its middle half of samples.
 LINE, SPREAD = 0.1, 2.5
 
-#: Times by which it stands out more than the lines beside it.
-ALONE = 3.0
+#: Times by which it stands out more than the lines beside it, and than 95 % of all lines of the frame do: bars of the scene are many.
+ALONE, OTHERS, MOST = 3.0, 2.5, 0.95
 
 #: Noise of whole rows over what independent pixels give.
 BANDING = 3.5
@@ -124,7 +124,8 @@ def _outstanding(lines: NDArray, p: int) -> NDArray[np.int64]:
         low, middle, high = np.nan_to_num(np.nanquantile(D, (0.25, 0.5, 0.75), axis=2))
     size = np.abs(middle)
     next_to = np.maximum(np.pad(size, ((0, 0), (1, 0)))[:, :-1], np.pad(size, ((0, 0), (0, 1)))[:, 1:])
-    stands = (size > LINE) & (size > SPREAD * (high - low) / 2) & (size > ALONE * next_to)
+    usual = OTHERS * np.quantile(size.min(0), MOST)
+    stands = (size > LINE) & (size > usual) & (size > SPREAD * (high - low) / 2) & (size > ALONE * next_to)
     return np.flatnonzero(stands.all(0))
 
 

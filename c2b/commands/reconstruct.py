@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from c2b.options import NOTHING, Measurement, MeasurementOptions, Whole
 
 if TYPE_CHECKING:
+    from c2b.captures.document import Verify
     from sensors.capture import Capture
+
+
+#: The quickest method, which is taken where none is named.
+QUICK = "tile"
 
 
 def reconstruct(
@@ -55,8 +61,8 @@ def reconstruct(
     calibrate_mask
         Estimate first how the mask truly lies (shift, rotation, scale, blur, contrast) from the capture itself, and say it.
     align_code
-        Find first how a periodic code lies (phase of the tile, orientation, roles of the buckets, order of the frames) from the capture
-        itself, and say it and how sure it is.
+        Find first how the code lies from the capture itself, and say it and how sure it is: phase of a tile, or shift of a mask in
+        whole pixels; orientation, roles of the buckets, order of the frames. Before --calibrate-mask, which looks within 2 px.
     scene_white
         Take the brightest parts of the scene as white, whatever the file says, and say how much that is: for light nobody measured.
     also
@@ -73,7 +79,9 @@ def reconstruct(
     from sensors.refusal import Refusal
 
     refuse_input(capture, video)
-    taken = _part(_taken(capture, said, protocol, frames, check=not (calibrate_mask or align_code)), exposures, capture)
+    verify: Verify = "header" if exposures else True  # a part of a long capture need not wait for the hash of all of it
+    whole = _taken(capture, said, protocol, frames, verify, check=not (calibrate_mask or align_code))
+    taken = _part(whole, exposures, capture)
     if "encoding" in taken.record and response not in (None, "none"):
         raise Refusal(f"the video of {capture} is encoded as it is, {taken.record['encoding']}; leave --response out")
     if align_code:
@@ -82,12 +90,13 @@ def reconstruct(
         taken = _on_scene_white(taken)
     if calibrate_mask:
         taken = _calibrated(taken)
-    method = method or (photograph.METHOD if "encoding" in taken.record else "tile")
+    method = method or (photograph.METHOD if "encoding" in taken.record else QUICK)
     label = method + " --consistent" * consistent
     solver = recon.make(method, consistent=consistent)
     further = further_maps.parse(also or [], solver, label, video)
     made = Reconstruction(taken, solver, label, capture)
-    write_video(video, made, response=response or taken.record.get("response", "none"), progress=progress)
+    shown = partial(progress, faster="" if method == QUICK else f"--method {QUICK} is the quickest, --exposures 0:1 a part of it")
+    write_video(video, made, response=response or taken.record.get("response", "none"), progress=shown)
     lost = loss(video, made)
     print(
         f"{video}: {counted(len(made), 'frame')} of {made.height}x{made.width} from {counted(len(taken), 'exposure')} by {label}"
@@ -100,7 +109,9 @@ def reconstruct(
         print(f"{path}: {name} {'x'.join(map(str, values.shape))}")
 
 
-def _taken(path: Path, said: Measurement, protocol: str | None, frames: int | None, *, check: bool) -> Capture:
+def _taken(
+    path: Path, said: Measurement, protocol: str | None, frames: int | None, verify: Verify, *, check: bool
+) -> Capture:
     """The capture, or a photograph as one."""
     from c2b.captures import format_read, photograph
     from sensors.refusal import Refusal
@@ -109,10 +120,10 @@ def _taken(path: Path, said: Measurement, protocol: str | None, frames: int | No
         return photograph.read_photograph(path, frames=frames)
     if frames is not None:
         raise Refusal(f"--frames is for photographs; an exposure of {path} has as many as its code")
-    return _read(path, said, protocol, check=check)
+    return _read(path, said, protocol, verify, check=check)
 
 
-def _read(path: Path, said: Measurement, protocol: str | None, *, check: bool) -> Capture:
+def _read(path: Path, said: Measurement, protocol: str | None, verify: Verify, *, check: bool) -> Capture:
     """The capture, under the code and the protocol that are asked for."""
     from c2b import masks
     from c2b.captures import format_read, read_capture
@@ -123,7 +134,7 @@ def _read(path: Path, said: Measurement, protocol: str | None, *, check: bool) -
     if protocol and path.exists() and not may_hold_frames:
         raise Refusal(f"{path} is no SCI scene; --protocol {protocol} takes meas anew from the orig of such a .mat")
     how: dict[str, Any] = {"from_orig": protocol is not None, "check": check} if may_hold_frames else {}
-    taken = read_capture(path, **said.given, **how)
+    taken = read_capture(path, verify=verify, **said.given, **how)
     height, width = taken.images.shape[2:4]
     if protocol and said.code and (reason := masks.too_small(said.code, taken.sensor.code, (height, width))):
         raise Refusal(reason)
@@ -145,7 +156,7 @@ def _calibrated(capture: Capture) -> Capture:
 def _aligned(capture: Capture) -> Capture:
     """The capture under the code as it is found to lie, and lines about it."""
     from c2b.captures.unit import guessed_anew
-    from recon.code_arrangement import align
+    from recon.mask_arrangement import align
 
     found = align(capture)
     print("\n".join(found.lines))

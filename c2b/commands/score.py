@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from recon.blur_metrics import BlurScore
+    from recon.lazy_frames import LazyFrames
     from recon.measures.measure import Metric
     from recon.order import Order
 
@@ -83,29 +82,28 @@ def score(
     further = measures.make(metric)
     with open_video(str(video)) as made, open_video(truth, **seen_levels(made, white, black)) as source:
         ours, theirs = matched(made, source, size=PROTOCOL_SIZES.get(protocol or ""), encode=encode)
-    result = metrics.score(
-        ours,
-        theirs,
-        data_range=data_range,
-        psnr=psnr,
-        window=window,
-        clip=not no_clip,
-        middle=middle,
-        order=order,
-        protocol=protocol or "",
-    )
-    result.conventions["encoding"] = encode or made.record.get("response", made.response)
-    result.conventions["channels"] = "rgb" if ours.ndim == 5 else "luma"
-    if ours.ndim == 5 and source.colour != "rgb":
-        result.conventions["truth"] = f"demosaicked {source.colour}" if source.colour != "mono" else "grey"
+        result = metrics.score(
+            ours,
+            theirs,
+            data_range=data_range,
+            psnr=psnr,
+            window=window,
+            clip=not no_clip,
+            middle=middle,
+            order=order,
+            protocol=protocol or "",
+        )
+        of_video = {"encoding": encode or made.record.get("response", made.response), "channels": "rgb" if ours.ndim == 5 else "luma"}
+        if ours.ndim == 5 and source.colour != "rgb":
+            of_video["truth"] = f"demosaicked {source.colour}" if source.colour != "mono" else "grey"
+        found = _of_blur(ours, theirs, of_video["encoding"], order, data_range) if blur else None
+        values = _of_metrics(further, ours, theirs, data_range, result.clips, tile_of(made, source), of_video["encoding"])
+    result.conventions.update(of_video)
     mask = made.record.get("mask")
     if mask is not None or protocol == "cacti":
         result.conventions["mask"] = mask or made.record.get("code_spec")
     if another := _another_source(made.record, truth):
         result.conventions["note"] = another
-    encoding = result.conventions["encoding"]
-    found = _of_blur(ours, theirs, encoding, order, data_range) if blur else None
-    values = _of_metrics(further, (ours / data_range, theirs / data_range), result.clips, tile_of(made, source), encoding)
     result = replace(result, blur=asdict(found) if found else None, metrics=values or None)
     print(result.to_json() if json else result.line())
     if found and not json:
@@ -118,35 +116,42 @@ def score(
         print(f"note: {another}")
 
 
-def _of_blur(ours: NDArray, theirs: NDArray, encoding: str, order: Order, data_range: float) -> BlurScore:
+def _of_blur(ours: LazyFrames, theirs: LazyFrames, encoding: str, order: Order, data_range: float) -> BlurScore:
     """The mean over clips (N, T, ...); values are averaged as the light that they encode."""
+    import numpy as np
+
     from recon.blur_metrics import blur_score, mean
     from sensors.response import make
 
     how: Any = {"data_range": data_range, "order": order, "light": make(encoding).decode, "stored": make(encoding).encode}
-    return mean([blur_score(*clip, **how) for clip in zip(ours, theirs, strict=True)])
+    return mean([blur_score(np.asarray(made), np.asarray(true), **how) for made, true in zip(ours, theirs, strict=True)])
 
 
 def _of_metrics(
     chosen: Mapping[str, Metric],
-    videos: tuple[NDArray, NDArray],
+    ours: LazyFrames,
+    theirs: LazyFrames,
+    data_range: float,
     scored: Sequence[Mapping[str, Any]],
     tile: tuple[int, int] | None,
     encoding: str,
 ) -> dict[str, float]:
     """The mean of each metric over clips (N, T, ...), 1 = white, each played in the order in which it was scored."""
+    import numpy as np
+
     from recon.measures.measure import Outcome
     from sensors.refusal import Refusal
     from sensors.response import make
 
-    clips = [(ours[::-1] if told["order"] == "reversed" else ours, theirs) for ours, theirs, told in zip(*videos, scored, strict=True)]
-    response, values = make(encoding), {}
-    for name, one in chosen.items():
-        found = [one(Outcome(*clip, response, tile)) for clip in clips]
-        if None in found:
-            raise Refusal(f"{name} needs {one.needs}")
-        values[name] = sum(value for value in found if value is not None) / len(found)
-    return values
+    values: dict[str, list[float]] = {name: [] for name in chosen}
+    response = make(encoding)
+    for made, true, told in zip(ours, theirs, scored, strict=True) if chosen else ():
+        clip = [np.asarray(one) / data_range for one in (made[::-1] if told["order"] == "reversed" else made, true)]
+        for name, one in chosen.items():
+            if (value := one(Outcome(clip[0], clip[1], response, tile))) is None:
+                raise Refusal(f"{name} needs {one.needs}")
+            values[name].append(value)
+    return {name: sum(found) / len(found) for name, found in values.items()}
 
 
 def _another_source(record: Mapping[str, Any], truth: str) -> str:

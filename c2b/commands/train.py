@@ -22,6 +22,7 @@ def train(
     videos: list[Path] | None = None,
     stills: list[Path] | None = None,
     held: list[Path] | None = None,
+    captures: list[Path] | None = None,
     sensor: list[str] | None = None,
     code: list[str] | None = None,
     readout: list[str] | None = None,
@@ -52,7 +53,12 @@ def train(
     stills
         Image, or folder of images, which are set in motion. May be given more than once.
     held
-        Recordings for validation, for methods that have one.
+        Recordings for validation, for methods that have one. With --captures, captures that are held back.
+    captures
+        Captures of your own, without truth, or folders of them, on which the weights that the method names, else the shipped ones,
+        go on learning: their reconstructions are moved and captured anew. Ends in how much better samples held out of captures held
+        back (--held, else every fifth exposure) are predicted; if that is too little, the weights stay as they were. --sensor,
+        --code, --white and --black are then those of captures that do not say them.
     sensor
         Sensor or preset whose captures it is for (c2b list sensors). Default: two-bucket.
     code
@@ -86,14 +92,15 @@ def train(
         raise Refusal(f"--hours {hours} is not above 0")
     stop = Stop(float("inf") if hours is None else hours)
     if queue is not None:
-        if method or weights or videos or stills:
+        if method or weights or videos or stills or captures:
             raise Refusal("--queue names the trainings in its file; leave method, weights and data out")
         return _run_queue(queue, stop)
     if not method or weights is None:
         raise Refusal("c2b train needs METHOD and WEIGHTS, or --queue TRAININGS.toml; see c2b train --help")
+    usual = ((), ()) if captures else (("two-bucket",), ("impulse",))
     told = Training(
-        method, weights, videos or (), stills or (), held, sensor or ("two-bucket",), code or ("impulse",), readout or (None,), light,
-        preset, seed, channels, linearize, white, black,
+        method, weights, videos or (), stills or (), held, sensor or usual[0], code or usual[1], readout or (None,), light,
+        preset, seed, channels, linearize, white, black, captures or (),
     )  # fmt: skip
     from c2b.terminal import progress
 
@@ -102,7 +109,6 @@ def train(
 
 def _learn(prepared: Prepared, stop: Stop) -> None:
     """Train, or go on with a training; then weights, log and curve are there."""
-    from c2b.terminal import counted
     from c2b.training_log import TrainingLog
     from c2b.training_run import alone
 
@@ -124,7 +130,9 @@ def _learn(prepared: Prepared, stop: Stop) -> None:
     time = f"{spent:.0f} s of processor time{' since it was resumed' * resumed}" if spent else "nothing was left to do"
     until = f"; stopped in good order, {_kept(checkpoint)}" if stop.stopped else ""
     size = f"{weights.stat().st_size / 1e6:.1f} MB"
-    print(f"{weights}: {prepared.label}, {counted(prepared.card['clips'], 'clip')}, {time}, {size}{until}")
+    print(f"{weights}: {prepared.label}, {prepared.seen}, {time}, {size}{until}")
+    if prepared.gained:
+        print(prepared.gained)
 
 
 def _kept(checkpoint: Path) -> str:

@@ -26,6 +26,7 @@ _LABELS = {
     "training_psnr": "PSNR of training clips, dB",
     "training_middle": "the same, middle frame, dB",
     "training_worst": "the same, worst frame, dB",
+    "held_out_error": "error of samples held out",
     "dead": "dead channels",
     "rate": "learning rate",
 }

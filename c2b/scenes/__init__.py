@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sensors.name_table import NameTable
+
 if TYPE_CHECKING:
     from c2b.scenes.scene import Scene
 
@@ -27,6 +29,7 @@ SCENES = {
     "panorama": "c2b.scenes.panorama:Panorama",
     "rotating-camera": "c2b.scenes.rotating_camera:RotatingCamera",
 }
+SCENES = NameTable("scenes", SCENES)
 
 
 def make(spec: str, **settings: Any) -> Scene:

@@ -93,6 +93,7 @@ class Panorama(Scene):
         _ = self.files
         if self.turn:
             object.__setattr__(self, "frames", self._frames_of_turn())
+            super().__post_init__()
 
     @property
     def names(self) -> tuple[str, ...]:

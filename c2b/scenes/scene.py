@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from c2b.scenes.layer import Layer
+from sensors.memory_budget import refuse_beyond
 from sensors.refusal import Refusal
 
 Colour = Literal["mono", "rgb"]
@@ -27,6 +28,9 @@ Colour = Literal["mono", "rgb"]
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 _SMALLEST = 8
+
+#: Bytes for each pixel of a frame of 4:3 in which the textures of a scene are made.
+BYTES_A_PIXEL = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +80,10 @@ class Scene(ABC):
     dtype: ClassVar[np.dtype] = np.dtype(np.float32)
 
     def __post_init__(self) -> None:
-        for name, least in {"frames": 1, "height": _SMALLEST, "width": _SMALLEST, "seed": 0, "samples": 1}.items():
-            _check_whole(name, getattr(self, name), least)
+        for name, (least, most) in _WHOLE.items():
+            _check_whole(name, getattr(self, name), least, most)
+        side = max(self.height, 0.75 * self.width)  # photographs fill the frame and keep their form
+        refuse_beyond(BYTES_A_PIXEL * side**2, f"a scene of {self.height}x{self.width}")
         if self.colour not in get_args(Colour):
             raise Refusal(f"colour={self.colour!r} is unknown; write one of {', '.join(get_args(Colour))}")
         for name in ("speed", "step", "shutter", "optics", "flicker", "flicker_period"):
@@ -250,9 +256,21 @@ def _luminance(layer: Layer) -> Layer:
     return replace(layer, image=np.stack([image[..., :3] @ LUMINANCE, image[..., 3]], -1))
 
 
-def _check_whole(name: str, value: Any, least: int) -> None:
+#: Least and most of what is counted: frames of hours, a frame of 8K video twice over, instants that no motion needs.
+_WHOLE = {
+    "frames": (1, 10_000_000),
+    "height": (_SMALLEST, 8192),
+    "width": (_SMALLEST, 16384),
+    "seed": (0, 2**63),
+    "samples": (1, 1000),
+}
+
+
+def _check_whole(name: str, value: Any, least: int, most: int) -> None:
     if not hasattr(value, "__index__") or isinstance(value, bool) or value < least:
         raise Refusal(f"{name}={value} cannot be; give a whole number, {least} or more")
+    if value > most:
+        raise Refusal(f"{name}={value} is more than a scene has; needed: at most {most}")
 
 
 def _check_finite(name: str, value: Any) -> None:

@@ -13,6 +13,7 @@ writing.py              video to file
 plausibility.py         stored values held against what is declared of them
 sci_scene.py            the true frames of a MATLAB scene
 dng.py dng_levels.py    one raw picture, and what its tags say of its numbers
+frame_folder.py         a TIFF or DNG file for each frame
 image_folder.py tiff_stack.py npy_array.py container.py     one file per format
 photron_mraw.py phantom_cine.py norpix_seq.py   those of high-speed cameras, digital numbers as they are
 packed_dump.py          raw frames with a layout beside them
@@ -29,6 +30,7 @@ from __future__ import annotations
 
 FORMATS = {
     "dng": "c2b.video.dng:Dng",
+    "frame-folder": "c2b.video.frame_folder:FrameFolder",
     "image-folder": "c2b.video.image_folder:ImageFolder",
     "tiff-stack": "c2b.video.tiff_stack:TiffStack",
     "npy-array": "c2b.video.npy_array:NpyArray",

@@ -26,6 +26,10 @@ _LOSSLESS = (".mkv", ".avi")
 _DISPLAY = (".mp4", ".mov", ".m4v")
 _GREY = ("gray", "ya")
 _LIMITED = 1
+
+#: What is only read, and the first bytes of the files of these that others may call differently.
+_READ = (".webm", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".vob", ".wmv", ".asf", ".flv", ".mxf", ".3gp", ".gif", ".y4m")
+_HEADS = (b"\x00\x00\x01\xba", b"\x30\x26\xb2\x75", b"FLV\x01", b"\x06\x0e\x2b\x34", b"GIF8", b"YUV4MPEG2 ", b".RMF")
 _STANDARDS = {1: "709", 2: "601", 4: "601", 5: "601", 6: "601", 9: "2020", 10: "2020"}
 
 
@@ -45,8 +49,8 @@ class Container(Recording):
     Writing: ``.mkv`` and ``.avi`` are lossless (FFV1) in 8 and 16 bit, ``.mp4`` and ``.mov`` 8 bit H.264 for display.
     """
 
-    title = "video container (.mp4, .mov, .mkv, .avi)"
-    suffixes = (*_DISPLAY, *_LOSSLESS, ".webm")
+    title = "video container (.mp4, .mov, .mkv, .avi, .webm, .ts, .mpg, .wmv, .flv, .mxf, .3gp, .gif, .y4m)"
+    suffixes = (*_DISPLAY, *_LOSSLESS, *_READ)
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -73,7 +77,8 @@ class Container(Recording):
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
         atoms = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-        return head[4:8] in atoms or head[:4] == b"\x1a\x45\xdf\xa3" or (head[:4] == b"RIFF" and head[8:11] == b"AVI")
+        matroska, riff = head[:4] == b"\x1a\x45\xdf\xa3", head[:4] == b"RIFF" and head[8:11] == b"AVI"
+        return head[4:8] in atoms or matroska or riff or head.startswith(_HEADS)
 
     @classmethod
     def stores(cls, path: Path, dtype: np.dtype, colour: bool) -> np.dtype:

@@ -135,7 +135,7 @@ def _decoded(page: Any) -> NDArray:
         if "imagecodecs" not in str(error):
             raise
         how = f"{page.bitspersample} bit samples, compression {int(page.compression)}"
-        raise Refusal(f"{page.parent.filehandle.path} holds {how}, which imagecodecs decodes: pip install imagecodecs") from None
+        raise Refusal(f"{page.parent.filehandle.path} holds {how}, which imagecodecs decodes; install c2b[compressed]") from None
 
 
 def _mosaic(tags: dict[int, Tag]) -> str:

@@ -30,13 +30,13 @@ _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error
 
 
 class ImageFolder(Recording):
-    """PNG of 8 or 16 bit, or JPEG; grey or colour, a palette counting as colour, alpha dropped, each turned as its EXIF says.
+    """PNG of 8 or 16 bit, JPEG or BMP; grey or colour, a palette counting as colour, alpha dropped, each turned as its EXIF says.
 
     Opening reads the header of the first image only; every other one is held against it when it is read. `presentation` is that of
     the first. Hidden files and files that are no images are passed over.
     """
 
-    title = "folder of PNG or JPEG images"
+    title = "folder of PNG, JPEG or BMP images"
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -98,11 +98,13 @@ def _images(path: Path) -> list[Path]:
     """The images of a folder in natural order; or one image, which is a recording of one frame."""
     if path.is_file():
         return [path]
-    files = [p for p in path.iterdir() if p.suffix.lower() in (".png", *_JPEG) and not p.name.startswith(".")]
+    files = [p for p in path.iterdir() if p.suffix.lower() in (".png", ".bmp", *_JPEG) and not p.name.startswith(".")]
     if not files:
-        raise Refusal(f"the folder {path} holds no PNG or JPEG images")
-    if len({p.suffix.lower() in _JPEG for p in files}) > 1:
-        raise Refusal(f"the folder {path} holds both PNG and JPEG images; give each video a folder of its own")
+        raise Refusal(f"the folder {path} holds no PNG, JPEG or BMP images")
+    kinds = {"JPEG" if p.suffix.lower() in _JPEG else p.suffix[1:].upper() for p in files}
+    if len(kinds) > 1:
+        both = " and ".join(sorted(kinds, reverse=True))
+        raise Refusal(f"the folder {path} holds both {both} images; give each video a folder of its own")
     return [path / name for name in in_natural_order(file.name for file in files)]
 
 

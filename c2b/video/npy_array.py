@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 from collections.abc import Iterator
 from pathlib import Path
 from tokenize import TokenError
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 
 from c2b.video.recording import Recording
 from sensors.refusal import Refusal
+
+#: Bytes of a file that are kept in memory after they were read.
+MOST_RESIDENT = 1 << 25
 
 
 class NpyArray(Recording):
@@ -41,10 +45,12 @@ class NpyArray(Recording):
                 raise Refusal(f"{path} is cut short: it holds {there}/{shape[0]} of its numbers, in Fortran order, and no whole frame")
             self.break_off(there, shape[0])
             shape = (there, *shape[1:])
-        array = np.memmap(path, dtype, "r", offset, shape, "F" if column_major else "C")
-        self.shape = array.shape
-        self.colour = "rgb" if array.ndim == 4 else "mono"
-        self._array: NDArray | None = array.view(np.ndarray)
+        with path.open("rb") as file:
+            self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._array: NDArray | None = np.ndarray(shape, dtype, self._mapped, offset, order="F" if column_major else "C")
+        self._resident = 0
+        self.shape = shape
+        self.colour = "rgb" if len(shape) == 4 else "mono"
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
@@ -66,6 +72,10 @@ class NpyArray(Recording):
     def _read(self, frames: range) -> NDArray:
         assert self._array is not None, "the recording is closed"
         block = self._array[frames.start : frames.stop : frames.step]
+        self._resident += block.nbytes
+        if self._resident > MOST_RESIDENT and hasattr(mmap, "MADV_DONTNEED"):
+            self._mapped.madvise(mmap.MADV_DONTNEED)  # what was read is in the memory of this process else, until that is short
+            self._resident = 0
         return block.view(np.uint8) if block.dtype.kind == "b" else block.astype(self.dtype, copy=False)
 
     def close(self) -> None:

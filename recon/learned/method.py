@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from recon.training.batches import Batch, Batches
+    from recon.training.fine_tuning import Gain
     from recon.training.learning import Outcome, Source
 
 
@@ -63,6 +64,8 @@ class Learned(Reconstructor):
         What was learnt or loaded.
     outcome_ : Outcome
         Where the training stands.
+    gain_ : Gain
+        What a fine-tuning on captures has gained.
     """
 
     name: ClassVar[str]
@@ -70,6 +73,7 @@ class Learned(Reconstructor):
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     trained_: Trained | None = None
     outcome_: Outcome | None = None
+    gain_: Gain | None = None
 
     def __init__(self, weights: str = "", precision: str = "auto", training: TrainingSettings = TrainingSettings()) -> None:
         if precision not in ("auto", "float32", "bfloat16"):
@@ -229,6 +233,49 @@ class Learned(Reconstructor):
             validated=keep,
         )
         keep(self.outcome_.network.eval())
+        return self
+
+    def fit_captures(
+        self,
+        captures: Sequence[Capture],
+        *,
+        held: Sequence[Capture] = (),
+        report: Callable[..., None] | None = None,
+        checkpoint: Path | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Self:
+        """Go on from the weights at hand on captures of one's own, without a truth (`recon.training.fine_tuning`).
+
+        Parameters
+        ----------
+        captures : list of Capture
+        held : list of Capture
+            Held back, to tell on them what was gained; of none every fifth exposure. `gain_` says what, and the weights stay as they
+            were where that is too little.
+        report, checkpoint, stop
+            As in `fit`.
+
+        Raises
+        ------
+        Refusal
+            If the weights do not know the captures, the code tells no frames apart, or there are too few or too small ones.
+        """
+        if reason := self._needs_torch():
+            raise Refusal(reason)
+        import torch
+
+        from recon.training.fine_tuning import fine_tune, single
+
+        torch.manual_seed(self.training.seed)
+        trained = self.trained(captures[0].sensor.at(0))
+        exposures, back = ([one for many in given for one in single(many)] for given in (captures, held))
+        if reason := next(filter(None, (self.unfit(trained, one.sensor) for one in (*exposures, *back))), ""):
+            raise Refusal(reason)
+        self.outcome_, self.gain_ = fine_tune(
+            self, trained.network, trained.start, exposures, back, report=report, checkpoint=checkpoint, stop=stop
+        )
+        network = self.outcome_.network if self.gain_.kept else trained.network
+        self.trained_ = Trained(network, trained.code, trained.buckets, trained.start)
         return self
 
     def save(self, path: str | Path, card: Mapping[str, Any] | None = None) -> None:

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from sensors.name_table import NameTable
+
 if TYPE_CHECKING:
     from recon.measures.measure import Metric
 
@@ -26,6 +28,7 @@ METRICS = {
     "lpips": "recon.measures.learned_similarity:LearnedSimilarity",
     "coverage": "recon.measures.coverage:Coverage",
 }
+METRICS = NameTable("metrics", METRICS)
 
 
 def make(names: Iterable[str]) -> dict[str, Metric]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sensors.name_table import NameTable
+
 if TYPE_CHECKING:
     from recon.priors.denoiser import Denoiser
 
@@ -18,6 +20,7 @@ PRIORS = {
     "motion": "recon.priors.motion_compensated:MotionCompensated",
     "non-local": "recon.priors.non_local_means:NonLocalMeans",
 }
+PRIORS = NameTable("priors", PRIORS)
 
 
 def make(spec: str) -> Denoiser:

@@ -15,6 +15,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from recon.iteration_limit import refuse_endless
 from recon.optical_flow import Neighbours, warp
 from recon.priors.denoiser import Denoiser
 from sensors.kernel import FLAGS, rows
@@ -41,8 +42,7 @@ class MotionCompensated(Denoiser):
     """
 
     def __init__(self, reach: int = 1, tolerance: float = 0.07) -> None:
-        if reach < 1:
-            raise Refusal(f"reach={reach} frames; needed: 1 or more")
+        refuse_endless(100, reach=reach)
         if not tolerance > 0:
             raise Refusal(f"tolerance={tolerance} is a difference in irradiance; needed: above 0")
         self.reach = reach

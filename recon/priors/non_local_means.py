@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from recon.iteration_limit import refuse_endless
 from recon.priors.denoiser import Denoiser
 from sensors.refusal import Refusal
 
@@ -30,6 +31,7 @@ class NonLocalMeans(Denoiser):
     def __init__(self, patch: int = 5, distance: int = 6, strength: float = 0.8) -> None:
         if min(patch, distance) < 1 or not strength > 0:
             raise Refusal(f"patch={patch}, distance={distance} and strength={strength}; needed: above 0")
+        refuse_endless(100, patch=patch, distance=distance)
         try:
             import skimage.restoration  # noqa: F401
         except ImportError:

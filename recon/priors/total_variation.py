@@ -28,6 +28,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from recon.iteration_limit import refuse_endless
 from recon.priors.denoiser import Denoiser
 from sensors.kernel import FLAGS, rows
 from sensors.refusal import Refusal
@@ -69,8 +70,7 @@ class TotalVariation(Denoiser):
             raise Refusal(f"weight={weight} of total variation is negative; needed: 0 or more")
         if not time >= 0:
             raise Refusal(f"time={time} weighs differences in time against those in space; needed: 0 or more")
-        if iterations < 1:
-            raise Refusal(f"iterations={iterations} of total variation; needed: 1 or more")
+        refuse_endless(10_000, iterations=iterations)
         self.weight = weight
         self.time = time
         self.coupled = coupled

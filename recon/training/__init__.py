@@ -16,4 +16,6 @@ flow_teacher.py         the optical flow of a sharp clip, to learn from
 validation.py           how good a network is, frame by frame, and which of its outputs never change
 checkpoint.py           all that a run needs to go on
 learning.py             the one loop
+held_out.py             samples of a capture that a network predicts from the others
+fine_tuning.py          going on from weights on captures without truth, and whether that has gained anything
 """

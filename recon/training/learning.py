@@ -293,7 +293,8 @@ def _by_pace(network: nn.Module) -> list[dict[str, Any]]:
 
 
 def _summary(row: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {row[key]:.5g}" for key in ("loss", "psnr", "training_psnr", "middle", "worst", "dead") if key in row)
+    said = ("loss", "psnr", "training_psnr", "held_out_error", "middle", "worst", "dead")
+    return ", ".join(f"{key} {row[key]:.5g}" for key in said if key in row)
 
 
 def _ahead(batch: Callable[[int], Any], first: int, last: int) -> Iterator[tuple[int, Any]]:

@@ -206,7 +206,7 @@ FILES = {
     "simulate empty.mkv x.c2b.ome.tif": "is empty",
     "simulate text.mp4 x.c2b.ome.tif": "not a readable video",
     "simulate text.txt x.c2b.ome.tif": "known formats",
-    "simulate nothing x.c2b.ome.tif": "holds no PNG or JPEG images",
+    "simulate nothing x.c2b.ome.tif": "holds no PNG, JPEG or BMP images",
     "simulate uneven x.c2b.ome.tif": "4.png is 6x9 (height x width), the first frame 0.png is 6x8",
     "simulate cut.npy x.c2b.ome.tif": "cut.npy is cut short: it holds 9 of 20 frames",
     "simulate cut.mp4 x.c2b.ome.tif": "cut.mp4 is not a readable video",
@@ -563,6 +563,71 @@ def test_a_read_only_place_is_named_without_the_name_of_the_temporary_file(here,
     assert refused(capsys, "convert", "impulse", "x.npy") == "c2b: x.npy: Read-only file system\n"
 
 
+def test_partial_files_of_processes_that_are_gone_are_swept(empty, capsys):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    np.save("v.npy", np.zeros((9, 8, 9), np.uint8))
+    left = [f".x.{gone.pid}.partial.npy", f".x.{gone.pid}.partial"]
+    kept = [f".x.{os.getppid()}.partial.npy", f".y.{gone.pid}.partial.npy"]
+    for name in (*left, *kept):
+        Path(name).write_text("half")
+    run(capsys, "convert", "v.npy", "x.npy")
+    run(capsys, "convert", "v.npy", "x/")
+    assert sorted(path.name for path in Path().iterdir() if path.name.startswith(".")) == sorted(kept)
+    run(capsys, "convert", "v.npy", "x/", "--rows", "0:6")  # a folder takes the place of another
+    with open_recording("x") as found:
+        assert found.shape == (9, 6, 9)
+    assert {path.name for path in Path().iterdir()} == {*kept, "v.npy", "x", "x.npy", "x.npy.json"}
+
+
+def test_the_same_run_gives_the_same_bytes(empty, capsys):
+    scene = "occluding-objects:frames=18,height=24,width=30"
+    for name in ("a.c2b.ome.tif", "b.c2b.ome.tif", "c.c2b.ome.tif"):
+        run(capsys, "simulate", scene, name, "--sensor", "cep-2019", "--seed", str(name.startswith("c") + 0))
+    assert Path("a.c2b.ome.tif").read_bytes() == Path("b.c2b.ome.tif").read_bytes() != Path("c.c2b.ome.tif").read_bytes()
+    for suffix in (".npz", ".h5"):
+        for name in ("a", "b"):
+            run(capsys, "convert", f"{name}.c2b.ome.tif", name + suffix)
+        assert Path("a" + suffix).read_bytes() == Path("b" + suffix).read_bytes()
+
+
+def test_a_part_of_a_capture_and_its_facts_need_not_hash_all_of_it(empty, capsys, monkeypatch):
+    from c2b.captures import document
+
+    run(capsys, "simulate", "occluding-objects:frames=18,height=24,width=30", "a.c2b.ome.tif")
+    sha_of, seen = document.sha_of, []
+    monkeypatch.setattr(document, "HASHED_ANYWAY", 1000)
+    monkeypatch.setattr(document, "sha_of", lambda array: seen.append(array.shape) or sha_of(array))
+    run(capsys, "info", "a.c2b.ome.tif")
+    run(capsys, "reconstruct", "a.c2b.ome.tif", "a.npy", "--exposures", "0:1")
+    assert set(seen) == {(9, 3, 3)}
+    run(capsys, "reconstruct", "a.c2b.ome.tif", "a.npy")
+    assert (2, 2, 24, 30) in seen
+
+
+def test_a_capture_is_read_by_the_sensor_that_is_named(empty, capsys):
+    run(capsys, "simulate", "occluding-objects:frames=9,height=24,width=30", "a.c2b.ome.tif", "--sensor", "cep-2019")
+    for gain in ("0.4", "0.8"):
+        run(capsys, "reconstruct", "a.c2b.ome.tif", f"{gain}.npy", "--sensor", f"cep-2019:gain={gain}")
+    assert np.load("0.4.npy").mean() == pytest.approx(2 * np.load("0.8.npy").mean(), rel=0.1)
+    run(capsys, "convert", "a.c2b.ome.tif", "b.c2b.ome.tif", "--sensor", "cep-2019:gain=0.8")
+    assert run(capsys, "info", "b.c2b.ome.tif").count("cep-2019:gain=0.8") == 1
+    run(capsys, "plot", "a.c2b.ome.tif", "a.png", "--sensor", "cep-2019:gain=0.8")
+    assert "gives charge" in refused(capsys, "reconstruct", "a.c2b.ome.tif", "x.npy", "--sensor", "two-bucket")
+    assert "1 buckets" in refused(capsys, "reconstruct", "a.c2b.ome.tif", "x.npy", "--sensor", "coded-pixel:white=100,bits=12")
+
+
+def test_videos_are_drawn_side_by_side(empty, capsys):
+    np.save("a.npy", np.arange(4 * 20 * 30).reshape(4, 20, 30).astype(np.uint8))
+    np.save("b.npy", np.arange(5 * 20 * 30).reshape(5, 20, 30).astype(np.uint8))
+    np.save("c.npy", np.zeros((4, 21, 30), np.uint8))
+    assert run(capsys, "plot", "a.npy", "b.npy", "both.gif") == "both.gif: picture of a.npy, b.npy\n"
+    with Image.open("both.gif") as film:
+        assert film.n_frames == 4 and film.size[0] > 60
+    run(capsys, "plot", "a.npy", "b.npy", "both.png")
+    assert "one size" in refused(capsys, "plot", "a.npy", "c.npy", "both.gif")
+
+
 def test_a_failure_midway_leaves_the_file_of_before(empty, capsys):
     half = np.load("v.npy")[:18].astype(np.float32) / 255
     for target, command in (("x.c2b.ome.tif", "simulate"), ("x.npy", "convert"), ("x.mkv", "convert"), ("x/", "convert")):
@@ -589,8 +654,11 @@ def long(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("words", ["simulate long.npy x.c2b.ome.tif --sensor cep-2019", f"reconstruct {CAPTURE} x/"])
-def test_an_interruption_leaves_nothing(long, words):
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [("simulate long.npy x.c2b.ome.tif --sensor cep-2019", signal.SIGINT), (f"reconstruct {CAPTURE} x/", signal.SIGTERM)],
+)
+def test_an_interruption_leaves_nothing(long, words, number):
     before = set(long.iterdir())
     listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background of a shell is deaf to it
     process = subprocess.Popen([*PROGRAM, *words.split()], cwd=long, stdout=-1, stderr=-1, text=True, preexec_fn=listen)
@@ -598,7 +666,7 @@ def test_an_interruption_leaves_nothing(long, words):
     while set(long.iterdir()) == before and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     assert any("partial" in path.name for path in set(long.iterdir()) - before), "it was over before it could be interrupted"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "c2b: interrupted; nothing half-written is left\n")
     assert set(long.iterdir()) == before
@@ -633,6 +701,10 @@ def test_long_work_shows_a_bar_on_a_terminal_and_is_silent_elsewhere(capsys, mon
 
     assert list(progress(range(3), 3, "work")) == [0, 1, 2]
     assert capsys.readouterr().err == ""
+    monkeypatch.setattr("c2b.terminal.PATIENCE", 0.05)
+    for number in progress(range(3), 3, "work", faster="take fewer"):
+        time.sleep(0.1 * (number == 1))
+    assert re.fullmatch(r"c2b: note: work: 1 of 3 after 0 s, about 0 s to go; take fewer\n", capsys.readouterr().err)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert list(progress(range(3), 3, "work")) == [0, 1, 2]
     assert "work" in capsys.readouterr().err

@@ -212,7 +212,7 @@ def test_any_size_of_eight_and_more_will_do(name, size):
         ("width=-320", "8 or more"),
         ("seed=-1", "seed=-1"),
         ("colour=sepia", "mono, rgb"),
-        ("speed=nan", "speed=nan is not a finite number"),
+        ("speed=nan", "speed=nan is no number that can be meant"),
         ("step=inf", "step=inf"),
         ("shutter=1.5", "0 .* to 1"),
         ("samples=0", "samples=0"),

@@ -84,8 +84,8 @@ def test_a_reconstruction_is_a_recording_that_is_scored_against_its_source(tmp_p
     write_video(tmp_path / "out.tif", made)
     ours, truth = matched(open_recording(tmp_path / "out.tif"), recording)
     assert ours.shape == truth.shape == (3, 6, 12, 20)
-    assert np.allclose(truth.reshape(18, 12, 20), video[3:21, 2:, :20] / 255, atol=1e-6)
-    assert np.allclose(ours.reshape(made.shape), made[:], atol=1e-6)
+    assert np.allclose(np.asarray(truth).reshape(18, 12, 20), video[3:21, 2:, :20] / 255, atol=1e-6)
+    assert np.allclose(np.asarray(ours).reshape(made.shape), made[:], atol=1e-6)
 
 
 def test_each_exposure_is_solved_once_when_read_in_order(tmp_path):

@@ -5,5 +5,6 @@
 samples     small sound files of every format
 mutations   what damages them
 worker      one process that opens damaged files until none is left or it dies
+settings_walk   hostile values of every setting of everything in c2b list: python -m tests.fuzz.settings_walk
 campaign    starts workers, watches them, counts
 """

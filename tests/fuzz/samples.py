@@ -58,6 +58,15 @@ def _tiff(folder: Path, **options: object) -> Path:
     return folder / "x.tif"
 
 
+def _tiffs(folder: Path) -> Path:
+    import tifffile
+
+    (folder / "x").mkdir()
+    for k, frame in enumerate(_frames("uint16")):
+        tifffile.imwrite(folder / "x" / f"{k}.tif", frame)
+    return folder / "x"
+
+
 def _jpegs(folder: Path) -> Path:
     from PIL import Image
 
@@ -271,6 +280,7 @@ BOMBS: dict[str, Make] = {
 }
 
 _MAKERS: dict[str, list[Make]] = {
+    "frame-folder": [_tiffs],
     "image-folder": [
         partial(_written, "x/", _frames()),
         partial(_written, "x/", _frames("uint16")),

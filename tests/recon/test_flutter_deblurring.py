@@ -157,7 +157,7 @@ def test_the_fluttered_shutter_beats_the_open_one_under_noise():
 @pytest.mark.parametrize(("settings", "says"), [
     ("length=-1", "length=-1.0 is not a length"),
     ("smoothness=0", "a weight above 0"),
-    ("angle=nan", "a number of degrees"),
+    ("angle=nan", "angle=nan is no number that can be meant"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused_in_one_line(settings, says):
     with pytest.raises(Refusal) as refused:

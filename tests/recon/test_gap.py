@@ -9,6 +9,8 @@ from scipy.ndimage import gaussian_filter, shift
 import recon
 import sensors
 from c2b import codes
+from c2b.source import open_video
+from c2b.streaming import Reconstruction, expose, neighbourhood
 from c2b.video.recording import open_recording
 from recon.gap import AdmmTV, GapTV, PlugAndPlay
 from recon.metrics import psnr, score
@@ -184,6 +186,7 @@ def test_a_still_film_stays(spec):
             "gap:sigma=0",
             "gap:damping=-1",
             "gap:tolerance=-1",
+            "gap:neighbours=-1",
             "gap:denoiser=dncnn",
             "gap:start=x",
         ),
@@ -250,3 +253,42 @@ def test_a_part_of_a_mask_that_is_smaller_than_it_starts_from_the_method_asked_f
     capture = sensors.make("coded-pixel", mask).crop(slice(17, None), slice(30, None)).capture(video, seed=0)
     found, start = (recon.make(name).reconstruct(capture)[0] for name in ("gap", "gap-tv:time=0.3"))
     assert psnr(found, video, data_range=1) > psnr(start, video, data_range=1) > 15
+
+
+def noisy_row(code=CODE, count=3):
+    """Exposures in a row of something that moves slowly, and its film."""
+    return taken("two-bucket", code, moving(6 * count, (0.2, -0.3)), readout=Readout(white=150, read_noise=5))
+
+
+def test_exposures_help_each_other():
+    video, capture = noisy_row()
+    alone, together = (recon.make(f"gap:neighbours={n}").reconstruct_one(capture, 1) for n in (0, 1))
+    gain = [psnr(b, v, data_range=1) - psnr(a, v, data_range=1) for a, b, v in zip(alone, together, video[6:12], strict=True)]
+    assert min(gain) > 0 and np.mean(gain) > 0.15
+
+
+def test_each_exposure_of_a_row_is_under_its_own_code():
+    base = codes.make(CODE)
+    turns = np.stack([base, np.roll(base, 2, 0), np.roll(base, 4, 0)])
+    sensor = sensors.make("coded-pixel", turns)
+    capture = sensor.capture(moving(18), seed=0)
+    method = recon.make("gap:neighbours=1,iterations=2,rounds=1,start=tile")
+    row = method.reconstruct(capture)
+    for number in range(3):
+        assert np.array_equal(method.reconstruct_one(capture, number), row[number])
+        assert np.allclose(sensor.at(number).expose(row[number]), capture.charge[number], atol=1e-4)
+    beside = method.solve_among(capture[1:], 0)
+    assert not np.allclose(beside, row[1]) and np.array_equal(beside, method.reconstruct_one(capture[1:], 0))
+
+
+def test_a_row_is_what_a_file_and_a_comparison_reconstruct():
+    _, capture = noisy_row()
+    method = recon.make("gap:neighbours=1,iterations=2,rounds=1,start=tile+consistent")
+    assert method.neighbours == 1
+    whole = method.reconstruct(capture)
+    assert np.array_equal(Reconstruction(capture, method)[:], whole.reshape(-1, H, W))
+    with open_video("occluding-objects:frames=18,height=48,width=66") as film:
+        row, place = neighbourhood(film, capture.sensor, 2, 1, seed=3)
+        every = expose(film, capture.sensor, seed=3)
+    assert place == 1 and np.array_equal(row.images, every.images[1:])
+    assert row.record["frame_index"] == every.record["frame_index"][1:]

@@ -593,7 +593,7 @@ def sound(folder):
 REFUSED = {
     "missing": (lambda folder: folder / "no.mp4", "there is no file"),
     "empty file": (content("x.mp4", b""), "is empty"),
-    "empty folder": (empty_folder, "no PNG or JPEG"),
+    "empty folder": (empty_folder, "no PNG, JPEG or BMP"),
     "mixed folder": (mixed_folder, "both PNG and JPEG"),
     "text as mp4": (content("x.mp4", b"this is no video\n" * 50), "not a readable video"),
     "text as tif": (content("x.tif", b"this is no video\n" * 50), "not a readable TIFF"),
