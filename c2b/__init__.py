@@ -3,9 +3,10 @@
 What a user holds in hand; `sensors` has the physics, `recon` the inversions::
 
     camera.py source.py      words to a sensor: a name, a preset, a file; words to a recording: a file, a folder, a scene
-    belief.py               what a camera is believed to be by whoever reconstructs its captures
+    belief.py                what a camera is believed to be by whoever reconstructs its captures
     codes.py code_files.py   codes by name and from files
     watching.py              captures reconstructed as a camera writes them
+    rates.py                 the rate of a film against the sub-exposures of a sensor
     recording_folder.py      the recordings in a folder of them, such as a data set
     code_or_video.py         whether a word means a code or a video
     masks.py                 masks told apart: moving, independent, neither; laid over a frame

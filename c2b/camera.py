@@ -97,7 +97,7 @@ class Camera:
         return replace(self, chip=replace(self.chip, readout=replace(self.chip.readout, white=white)))
 
 
-def make(sensor: str, code: str, readout: str | None = None, colour: str = "mono") -> Camera:
+def make(sensor: str, code: str, readout: str | None = None, colour: str = "mono", clock: float = 0.0) -> Camera:
     """The camera that words name, for video of that colour.
 
     Parameters
@@ -112,14 +112,19 @@ def make(sensor: str, code: str, readout: str | None = None, colour: str = "mono
         those of a sensor that has none.
     colour : str
         ``mono``, ``rgb`` or a mosaic.
+    clock : float
+        Length of the sub-exposures in seconds, unless the words of the sensor give it; 0: its own.
 
     Raises
     ------
     Refusal
         If a name, a setting or a file is unknown or wrong, or the sensor cannot do this code.
     """
-    chip = chip_of(sensor, codes.make(code), readout, colour)
     name, words = parsed(sensor)
+    if clock and "sub_exposure" not in words:
+        sensor = spec.write(name, {**words, "sub_exposure": clock})
+        name, words = parsed(sensor)
+    chip = chip_of(sensor, codes.make(code), readout, colour)
     words.pop("colour", None)
     own, provenance = _numbers_of(name, words)
     return Camera(sensor, code, readout or own, chip, provenance)

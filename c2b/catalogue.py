@@ -16,6 +16,7 @@ _OF_ALL_SENSORS = (
     "sensors.sensor:Sensor",
     "sensors.readout:Readout",
     "sensors.timing:Timing",
+    "sensors.optics:Optics",
     "sensors.photometry:Photometry",
     "sensors.code_link:CodeLink",
 )

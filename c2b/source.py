@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -61,6 +62,11 @@ class Part:
     windows
         Every run of so many frames is an exposure of its own, such as 7 of an overlapping run from each frame on, or 7:3 of one from
         every third; the code must have as many frames.
+    film_rate
+        Frames per second at which the film was taken, where its file does not know it; a container knows only how fast it is played.
+    sub_exposure
+        Length of a sub-exposure, such as 40us: frames of faster film are added up, those of slower film made along the optical flow.
+        Default: a frame of film is a sub-exposure.
     """
 
     channels: Literal["luma", "rgb", "stored"] = "luma"
@@ -69,6 +75,8 @@ class Part:
     columns: str = ""
     resize: str = ""
     windows: str = ""
+    film_rate: float | None = None
+    sub_exposure: str = ""
 
     def of(self, video: Recording) -> Recording:
         """The part of a recording; nothing is read.
@@ -78,6 +86,10 @@ class Part:
         Refusal
             If the words are no ranges or sizes, or reach beyond the recording.
         """
+        if self.film_rate is not None:
+            if not 0 < self.film_rate < math.inf:
+                raise Refusal(f"--film-rate {self.film_rate:g} is not a number of frames per second")
+            video.rate, video.rate_nominal = self.film_rate, False
         rows, columns = range_of("--rows", self.rows, video.height), range_of("--columns", self.columns, video.width)
         lines = len(range(video.height)[rows or slice(None)]), len(range(video.width)[columns or slice(None)])
         part = video.window(
@@ -87,6 +99,10 @@ class Part:
             channels=None if self.channels == "stored" else self.channels,
             resize=_size("--resize", self.resize, lines),
         )
+        if self.sub_exposure:
+            from c2b.video.sub_exposures import SubExposures, seconds
+
+            part = SubExposures(part, seconds("--sub-exposure", self.sub_exposure), self.film_rate is not None)
         return _runs("--windows", self.windows, part)
 
 
@@ -194,6 +210,7 @@ def facts(video: Recording) -> dict[str, Any]:
     """What tells the light of one recording from that of another, without reading it; JSON-able."""
     meaning = {name: getattr(video, name) for name in ("shape", "colour", "white", "black", "response")}
     path = video.path
+    meaning |= {key: video.source[key] for key in ("sub_exposure", "film_rate") if key in video.source}
     meaning |= {"made_of": [place_and_time(file) for file in video.made_of]} if video.made_of else {}
     return {"file": place_and_time(path) if path.exists() else str(path), "part": part_text(video), "dtype": video.dtype.str, **meaning}
 

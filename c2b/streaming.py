@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from c2b.captures import format_of
+from c2b.video.finer_film import FinerFilm
 from c2b.video.recording import Recording
 from recon.reconstructor import Reconstructor
 from sensors.capture import Capture
@@ -36,11 +38,13 @@ def simulate(
     seed: int,
     record: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    film_pixels: int = 1,
 ) -> Simulated:
     """Expose a recording, one exposure at a time, straight into a capture file.
 
     Linear integer frames go to the sensor as they are stored; others are linearised first. The capture remembers which frames and
-    which part of them it saw, so that scoring finds them again.
+    which part of them it saw, so that scoring finds them again. Where a pixel covers several of the film across (``film_pixels``),
+    the lens acts on the film, and its pixels integrate it (`c2b.video.finer_film`).
 
     Raises
     ------
@@ -50,11 +54,14 @@ def simulate(
     kind = format_of(path)
     if kind is None:
         raise Refusal(f"{path} is not named like a capture file; known: NAME.c2b.ome.tif")
+    taking = sensor
+    if film_pixels != 1:
+        video, taking = FinerFilm(video, film_pixels, sensor.optics), replace(sensor, optics=sensor.optics.without_lens())
     count = exposures_in(video, sensor)
     first: list[NDArray] = []
 
     def passing() -> Iterator[NDArray]:
-        for image in images(video, sensor, seed=seed):
+        for image in images(video, taking, seed=seed):
             first[:] = first or [image]
             yield image
 
@@ -65,8 +72,9 @@ def simulate(
 
 def exposures_in(video: Recording, sensor: Sensor) -> int:
     """How many exposures a recording gives; a Refusal if it is too short, or is made of runs that are not one exposure each."""
-    if video.runs and (not sensor.local or {sensor.frames, sensor.period} != {video.runs[0]}):
-        needs = f"an exposure of {sensor.frames} frames every {sensor.period}" if sensor.local else "exposures that share frames"
+    if video.runs and (not sensor.exposures_apart or {sensor.frames, sensor.period} != {video.runs[0]}):
+        each = f"an exposure of {sensor.frames} frames every {sensor.period}"
+        needs = each if sensor.exposures_apart else "exposures that share frames"
         raise Refusal(
             f"--windows {video.runs[0]} makes one exposure of each {video.runs[0]} frames, and this camera has {needs}; "
             f"needed: a code of {video.runs[0]} frames, such as --code long:frames={video.runs[0]}"
@@ -157,10 +165,10 @@ class Reconstruction(Recording):
         self._capture, self._method = capture, method
         self._row = sensor.timeline(len(capture))
         self._latest: tuple[int, NDArray] | None = None
-        self._frames_each = method.frames_of(sensor) if sensor.local else len(self._row)
+        self._frames_each = method.frames_of(sensor) if sensor.exposures_apart else len(self._row)
         self.path = path
         self.colour = "mono" if sensor.colour == "mono" else "rgb"
-        count = len(capture) * self._frames_each if sensor.local else len(self._row)
+        count = len(capture) * self._frames_each if sensor.exposures_apart else len(self._row)
         self.shape = (count, *capture.images.shape[2:4], *([3] if self.colour == "rgb" else []))
         self.dtype = np.dtype(np.float32)
         self.white = 1.0
@@ -186,7 +194,7 @@ class Reconstruction(Recording):
             "buckets_exchanged",
         )
         self.record = {"method": name, **{key: capture.record[key] for key in kept if key in capture.record}}
-        if not sensor.local and "frame_index" in self.record:
+        if not sensor.exposures_apart and "frame_index" in self.record:
             self.record["frame_index"] = [self._row.once(np.asarray(self.record["frame_index"])).tolist()]
 
     def _exposure(self, number: int) -> NDArray:
@@ -200,7 +208,7 @@ class Reconstruction(Recording):
 
     def _solved(self, number: int) -> NDArray:
         """The video of one exposure; of all of them, each frame once, where they share frames."""
-        if self._capture.sensor.local:
+        if self._capture.sensor.exposures_apart:
             return self._method.reconstruct_one(self._capture, number)
         return self._row.once(self._method.reconstruct(self._capture))
 

@@ -23,6 +23,7 @@ optical_flow.py         how far each pixel of one frame has moved in another
 frame_interpolation.py  motion blur without ghosts, along the optical flow
 iteration_limit.py      how often something may be repeated
 consistency.py          the noise-weighted data step, after any method
+untold.py               any method, given a capture as if its sensor had no optics
 learned/                networks behind the verbs of every method (networks/: what they are; training/: how they learn; weights/)
 method_digest.py        what decides the video that a method makes, as a digest
 source_digest.py        which version of the code decides it, and of plug-ins
@@ -68,6 +69,9 @@ METHODS = NameTable("methods", METHODS)
 #: Ends the name of a method that the data step follows: ``tile:ridge=0.01+consistent``.
 CONSISTENT = "+consistent"
 
+#: Ends the name of a method that is not told of lens and cross-talk: ``tile+untold``, ``gap-tv+consistent+untold``.
+UNTOLD = "+untold"
+
 
 def make(spec: str, *, consistent: bool = False, **settings: Any) -> Reconstructor:
     """A method from its name: ``recon.make("tile:ridge=0.01")``, ``recon.make("tile+consistent")``.
@@ -76,7 +80,7 @@ def make(spec: str, *, consistent: bool = False, **settings: Any) -> Reconstruct
     ----------
     spec : str
         A name of `METHODS`, with settings (see `sensors.spec`). After it, ``+consistent`` is the noise-weighted data step
-        (`recon.consistency`).
+        (`recon.consistency`), and at the very end ``+untold`` is without what the capture knows of optics (`recon.untold`).
     consistent : bool
         The same as ``+consistent``.
     **settings
@@ -99,6 +103,10 @@ def make(spec: str, *, consistent: bool = False, **settings: Any) -> Reconstruct
     from sensors import spec as grammar
     from sensors.refusal import Refusal
 
+    if spec.endswith(UNTOLD):
+        from recon.untold import Untold
+
+        return Untold(make(spec.removesuffix(UNTOLD), consistent=consistent))
     name = spec.removesuffix(CONSISTENT)
     kind = grammar.find(METHODS, "method", grammar.parse(name)[0])
     if strange := settings.keys() - inspect.signature(kind).parameters.keys():

@@ -210,7 +210,7 @@ def _plane(capture: Capture) -> tuple[Capture, Sensor]:
     if sensor.masked:
         raise Refusal("this code is a full-resolution mask, not a tile that repeats; --calibrate-mask finds how such a mask lies")
     if not sensor.local or sensor.late_rows:
-        raise Refusal("exposures of this sensor share frames or its rows are late; its code has no arrangement of its own")
+        raise Refusal("exposures or pixels of this sensor share light, or its rows are late; its code has no arrangement of its own")
     planes = capture.planes()
     plane = planes[len(planes) // 2]
     return plane, plane.sensor

@@ -16,6 +16,10 @@ d       damping                                                    ()
     v <- x + P A^T (P A A^T + P d + Sigma)^-1 (y - A z)
     x <- denoise(v, sigma)
 
+Where a lens or cross-talk makes neighbours share, P A A^T is the diagonal of its row sums, which is nowhere smaller
+(`sensors.exposure`), so that v <- z + ... is a gradient step, and z = x + k / (k + 3) (x - x before) its acceleration: FISTA (A. Beck,
+M. Teboulle, SIAM J. Imaging Sciences 2009). It begins from the Tikhonov estimate, told of both too.
+
 Without damping and noise the data step is the projection on the videos that explain the capture: generalised alternating projection
 (X. Liao, H. Li, L. Carin, SIAM J. Imaging Sciences 2014), with total variation GAP-TV (X. Yuan, Generalized alternating projection
 based total variation minimization for compressive sensing, ICIP 2016). Damped it is the alternating direction method of multipliers,
@@ -42,7 +46,8 @@ from recon.iteration_limit import refuse_endless
 from recon.priors.denoiser import Denoiser, DenoisingFunction
 from recon.priors.total_variation import GRADIENT, TotalVariation
 from recon.pseudo_inverse import PseudoInverse
-from recon.reconstructor import Reconstructor, at, needs_local
+from recon.reconstructor import Reconstructor, at, needs_exposures_apart
+from recon.tikhonov import Tikhonov
 from sensors.bucket_share import combine
 from sensors.capture import Capture
 from sensors.refusal import Refusal
@@ -55,6 +60,12 @@ GRADIENT_PER_NOISE = 0.6
 #: Weight of differences in time against those in space, where none is given and there is noise: without noise they gain some tenths
 #: of a decibel at best, and cost three times the time.
 TIME_UNDER_NOISE = 0.1
+
+#: Part of the weight of total variation that is left where neighbours share and there is no noise: gradient steps get on slowly.
+SHARING = 0.003
+
+#: Weights of Tikhonov in space and time that a capture without noise begins from.
+WEAK = (0.1, 1.0)
 
 
 class PlugAndPlay(Reconstructor):
@@ -121,7 +132,7 @@ class PlugAndPlay(Reconstructor):
 
     def refusal(self, sensor: Sensor) -> str:
         """Exposures that share frames cannot be corrected one by one."""
-        return needs_local(sensor, "plug-and-play")
+        return needs_exposures_apart(sensor, "plug-and-play")
 
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
@@ -130,18 +141,20 @@ class PlugAndPlay(Reconstructor):
     def solve_among(self, capture: Capture, number: int) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure of a row that is reconstructed together."""
         each = [at(capture, n) for n in range(len(capture))]
-        steps = [self._step_towards(one) for one in each]
+        steps, apart = [self._step_towards(one) for one in each], capture.sensor.pixels_apart
         prior, start = self._made(capture.sensor.readout.ideal)
         x = z = np.concatenate([_estimate(start, one) for one in each])
         T = len(x) // len(each)
         parts = [slice(n * T, (n + 1) * T) for n in range(len(each))]
         for _ in range(self.rounds):
             guided = prior.guided_by(x)
-            for _ in range(self.iterations):
+            for k in range(self.iterations):
                 v = np.concatenate([step(z[part]) for step, part in zip(steps, parts, strict=True)])
-                v += x
+                v += x if apart else z
                 before, x = x, guided(v, self.sigma)
-                z = 2 * x - v if self.accelerated else x
+                z = x
+                if self.accelerated:
+                    z = 2 * x - v if apart else x + np.float32(k / (k + 3)) * (x - before)
                 if self.tolerance and _norm(x - before) < self.tolerance * _norm(x):
                     break
         return data_step(np.ascontiguousarray(x[parts[number]]), each[number])
@@ -151,6 +164,9 @@ class PlugAndPlay(Reconstructor):
         exposure, charge, spread = one.sensor.exposure, one.charge[0], np.float32(self.sigma**2)
         variance = one.variance[0] + self.damping * spread
         gain = (exposure.residual_precision(variance, spread) * spread).astype(np.float32)
+        if not exposure.pixels_apart and not one.sensor.readout.ideal:  # a gradient step, as long as P allows
+            most = spread / np.maximum(variance, spread * exposure.row_sums(*variance.shape[1:]))
+            gain = (most[:, None] * np.eye(exposure.buckets)[:, :, None, None]).astype(np.float32)
         return lambda z: exposure.adjoint(combine(charge - exposure.expose(np.ascontiguousarray(z)), gain, (0, 0)))
 
     def parts(self, sensor: Sensor) -> tuple[Any, ...]:
@@ -217,18 +233,29 @@ class GapTV(Reconstructor):
 
     def refusal(self, sensor: Sensor) -> str:
         """Exposures that share frames cannot be corrected one by one."""
-        return needs_local(sensor, "total variation")
+        return needs_exposures_apart(sensor, "total variation")
 
     def solve(self, capture: Capture) -> NDArray[np.float32]:
         """The frames (T, H, W) of one exposure."""
         gradient = GRADIENT + GRADIENT_PER_NOISE * _noise(capture) if self.gradient is None else self.gradient
         noisy, tiled = not capture.sensor.readout.ideal, not capture.sensor.masked
-        return self._plug_and_play(gradient, noisy, tiled).solve(capture)
+        return self._plug_and_play(gradient, noisy, tiled, self._step(capture, gradient)).solve(capture)
 
-    def _plug_and_play(self, gradient: float, noisy: bool, tiled: bool = True) -> PlugAndPlay:
+    def _step(self, capture: Capture, gradient: float) -> float:
+        """The weight of one iteration, no larger than gradient steps allow where neighbours share."""
+        exposure, variance = capture.sensor.exposure, capture.variance[0]
+        if exposure.pixels_apart:
+            return self.weight
+        if capture.sensor.readout.ideal:
+            return self.weight * SHARING
+        allowed = variance / np.maximum(exposure.row_sums(*variance.shape[1:]), 1e-6)
+        return min(self.weight, float(np.quantile(allowed, 0.05)) / gradient)
+
+    def _plug_and_play(self, gradient: float, noisy: bool, tiled: bool = True, weight: float | None = None) -> PlugAndPlay:
+        weight = self.weight if weight is None else weight
         time = TIME_UNDER_NOISE * noisy if self.time is None else self.time
-        prior = TotalVariation(self.weight, time, self.coupled, self.inner, warm=noisy)
-        sigma, start = (self.weight * gradient) ** 0.5, "tikhonov" if noisy else "tile" if tiled else "pseudo-inverse"
+        prior = TotalVariation(weight, time, self.coupled, self.inner, warm=noisy)
+        sigma, start = (weight * gradient) ** 0.5, "tikhonov" if noisy else "tile" if tiled else "pseudo-inverse"
         return PlugAndPlay(prior, start, self.iterations, 1, sigma, self.damping, self.accelerated, self.tolerance)
 
 
@@ -259,11 +286,16 @@ class AdmmTV(GapTV):
 
 
 def _estimate(method: Reconstructor, capture: Capture) -> NDArray[np.float32]:
-    """That of the method, or of the pseudo-inverse where the method refuses the sensor or a frame smaller than its tile."""
+    """That of the method, or of the pseudo-inverse where the method refuses the sensor or a frame smaller than its tile.
+
+    Where neighbours share light or charge, so that there is no pseudo-inverse: Tikhonov.
+    """
     if not method.refusal(capture.sensor):
         with suppress(Refusal):
             return method.solve(capture)
-    return PseudoInverse().solve(capture)
+    if capture.sensor.pixels_apart:
+        return PseudoInverse().solve(capture)
+    return (Tikhonov(*WEAK) if capture.sensor.readout.ideal else Tikhonov()).solve(capture)
 
 
 def _noise(capture: Capture) -> float:

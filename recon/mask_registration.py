@@ -318,7 +318,7 @@ class _Middle:
         middle = Capture(images, capture.sensor.crop(rows, columns), capture.record)
         self._sensor, self._shape = middle.sensor, images.shape[2:4]
         self._centre = tuple(start + (size - 1) / 2 for start, size in zip(capture.sensor.origin, shape, strict=True))
-        self._apart = list(middle) if middle.sensor.local else [middle]  # those that share frames are solved together
+        self._apart = list(middle) if middle.sensor.exposures_apart else [middle]  # those that share frames are solved together
         self._data = [(plane.charge, plane.variance + FLOOR) for one in self._apart for plane in one.planes()]
         self._tikhonov = Tikhonov(tolerance=1e-3)
         self.size = sum(y.size for y, _ in self._data)
@@ -371,7 +371,7 @@ class _Middle:
         """Sensors of each of the data, under the mask at p."""
         sensor, p = elsewhere.move(self._sensor, p) if elsewhere else (self._sensor, p)
         moved = with_mask(sensor, self._shape, p, self._centre)
-        each = [moved.at(n) for n in range(len(self._apart))] if moved.local else [moved]
+        each = [moved.at(n) for n in range(len(self._apart))] if moved.exposures_apart else [moved]
         if moved.colour in PATTERNS:
             return [phase for one in each for phase in one.phases]
         return [replace(one, colour="mono") for one in each for _ in range(3 if moved.colour == "rgb" else 1)]

@@ -166,6 +166,18 @@ def needs_local(sensor: Sensor, method: str) -> str:
     """Why a method that takes pixels and exposures apart cannot serve the sensor; empty if it can."""
     if sensor.local:
         return ""
+    if sensor.exposures_apart and not sensor.pixels_apart:
+        return (
+            f"{method} takes pixels apart, and those of this sensor share light or charge (optics, cross-talk); use tikhonov or "
+            f"gap-tv, which are told of it, or add +untold to the method, which then takes the lens for sharp"
+        )
+    return needs_exposures_apart(sensor, method)
+
+
+def needs_exposures_apart(sensor: Sensor, method: str) -> str:
+    """Why a method that takes exposures apart cannot serve the sensor; empty if it can."""
+    if sensor.exposures_apart:
+        return ""
     return (
         f"{method} takes exposures apart, and those of this sensor share frames; use tikhonov or pseudo-inverse, not --consistent"
     )

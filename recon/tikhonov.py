@@ -39,6 +39,9 @@ from sensors.sensor import Sensor
 #: Variance that is always added to the charge, in white sub-exposures squared: exact data would stop conjugate gradients.
 ROUNDING = 1e-6
 
+#: The same where neighbours share light or charge, whose sums round more: 1 % of a white sub-exposure as standard deviation.
+ROUNDING_SHARED = 1e-4
+
 #: By this part the row sums are enlarged: what the preconditioner takes from 1 leaves more than the rounding of float32.
 FLOAT32 = np.float32(1e-5)
 
@@ -77,7 +80,7 @@ class Tikhonov(Reconstructor):
     def reconstruct(self, capture: Capture) -> NDArray[np.float32]:
         """The video of every exposure; where exposures share frames, of all exposures together."""
         sensor = capture.sensor
-        if sensor.local or not len(capture):
+        if sensor.exposures_apart or not len(capture):
             return super().reconstruct(capture)
         row = sensor.timeline(len(capture))
         solved = [row.windows(self._timeline(plane)) for plane in capture.planes()]
@@ -101,11 +104,11 @@ class Tikhonov(Reconstructor):
         ndarray of float32, (period (N - 1) + T, H, W)
             All that the exposures see, in a row.
         """
-        variance = variance + np.float32(ROUNDING)
+        variance = variance + np.float32(ROUNDING if sensor.pixels_apart else ROUNDING_SHARED)
         precision = 1 / variance
         c = np.float32(4 * self.spatial + 2 * self.temporal)
         gram = sensor.expose_timeline(sensor.expose_timeline_adjoint(np.ones_like(charge)))
-        woodbury = 1 / (gram * (1 + FLOAT32) + c * variance)
+        woodbury = 1 / (gram * (1 + (FLOAT32 if sensor.pixels_apart else 100 * FLOAT32)) + c * variance)
         start = sensor.expose_timeline_adjoint(woodbury * charge)  # the preconditioner, applied to A^T Sigma^-1 y
 
         def normal(x: NDArray) -> NDArray:

@@ -5,6 +5,8 @@ The files in the order the light travels::
     sensor.py               Sensor: the code, what the buckets make of it, and the one forward model
     conventional.py coded_pixel.py two_bucket.py flutter_shutter.py rolling_shutter.py      the sensors: which bucket collects when
     colour_filter.py        one colour per pixel, and the phases of the mosaic
+    optics.py               lens and pixel: point spread, vignetting, cross-talk, film finer than the pixel
+    neighbour_spread.py     the loops of what spreads over neighbouring pixels (numba)
     temporal_response.py    lag between sub-exposures, and rows that are late
     code_response.py        the affine map from a code to the shares of a sensor
     exposure.py             one exposure: light to charge, its adjoint, its inverses
@@ -156,6 +158,7 @@ def from_description(
         If the document names a sensor or a setting that this version does not know.
     """
     from sensors.name_table import look
+    from sensors.optics import Optics
     from sensors.plug_in import told
     from sensors.readout import Readout
     from sensors.refusal import Refusal
@@ -182,6 +185,7 @@ def from_description(
             **arrays,
             readout=Readout(**{key: _tuples(value) for key, value in document["readout"].items()}),
             timing=Timing(**document["timing"]),
+            optics=Optics(**{key: _tuples(value) for key, value in document.get("optics", {}).items()}),
             colour=document["colour"],
             origin=tuple(document["origin"]),
         )

@@ -14,6 +14,10 @@ P       variance of the error of an estimate                  (..., 1|T, H, W)
 
     y[b, i, j] = sum_t A[b, t, i, j] x[t, i, j]
 
+Where a lens or cross-talk spreads light before the code, or charge after it (`sensors.optics`), it is y = X A K x, with K and X small
+kernels over neighbouring pixels; A stays what it is. There is no closed inverse then; the data step is that of a matrix that is
+nowhere smaller than (A P A^T + Sigma), the diagonal of its row sums, so that it moves an estimate less far and never too far.
+
 The collectors are the buckets and, with parasitic light, one more on which all light falls. S and A are periodic over the chip, S after
 a tile. Pixels do not mix, so A A^T is a B x B matrix per pixel and every inverse is closed.
 
@@ -31,6 +35,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from sensors.bucket_share import BucketShare, combine, fitting
+from sensors.neighbour_spread import Spread
 from sensors.plain_numbers import refuse_masked
 from sensors.refusal import Refusal
 
@@ -57,6 +62,10 @@ class Exposure:
         Chip address of pixel [0, 0].
     rows : int
         Height of the chip where S is no tile but covers all rows, each late in its own way; else 0.
+    light : Spread, optional
+        K.
+    charges : tuple of Spread, optional
+        X of each bucket.
     """
 
     shares: NDArray
@@ -64,6 +73,13 @@ class Exposure:
     tile: tuple[int, int]
     origin: tuple[int, int] = (0, 0)
     rows: int = 0
+    light: Spread | None = None
+    charges: tuple[Spread, ...] | None = None
+
+    @property
+    def pixels_apart(self) -> bool:
+        """Whether no pixel gets anything of its neighbours, so that inverses are closed."""
+        return self.light is None and self.charges is None
 
     @property
     def frames(self) -> int:
@@ -76,7 +92,7 @@ class Exposure:
         return len(self.mixing)
 
     def on_pixels(self, height: int, width: int, dtype: DTypeLike = np.float32) -> NDArray:
-        """A on the pixels of a frame: (B, T, H, W)."""
+        """A on the pixels of a frame: (B, T, H, W), as if no neighbour had part in it."""
         shares = periodic(self.shares, self.origin, (height, width)).astype(dtype)
         mixing = self.mixing_on(height, width).astype(dtype)
         if not self._mixes:
@@ -100,11 +116,16 @@ class Exposure:
         """How many frames each pixel collects, the row sums of A: (B, H, W)."""
         return self.expose(np.ones((self.frames, height, width), np.float32))
 
+    def row_sums(self, height: int, width: int) -> NDArray[np.float32]:
+        """A A^T 1, (B, H, W): as a diagonal nowhere smaller than A A^T, since nothing in A is negative."""
+        return self.expose(self.adjoint(np.ones((self.buckets, height, width), np.float32)))
+
     def gram(self, weights: NDArray | None = None) -> NDArray:
         """A diag(P) A^T between the buckets of each pixel.
 
         Without weights, P = 1, it is periodic from the chip's pixel (0, 0): (B, B, p, q), or as large as the chip where M is a map.
         With weights (..., T, H, W), such as the variance of an estimate, it is that of each pixel of the frame: (..., B, B, H, W).
+        Where neighbours share, it is that of pixels that would not.
         """
         if weights is None:
             shares = self.shares.astype(np.float64)
@@ -113,7 +134,15 @@ class Exposure:
         return stacked(seen.shape[:-3], lambda n: self._weighted_gram(seen[n]))
 
     def pseudo_inverse(self, charge: NDArray) -> NDArray:
-        """The video of least energy that explains the charge (..., B, H, W): A^T (A A^T)^+ y, (..., T, H, W)."""
+        """The video of least energy that explains the charge (..., B, H, W): A^T (A A^T)^+ y, (..., T, H, W).
+
+        Raises
+        ------
+        Refusal
+            If neighbours share light or charge: what explains such a charge exactly is mostly its noise.
+        """
+        if not self.pixels_apart:
+            raise Refusal("pixels that share light or charge with their neighbours have no closed inverse; use tikhonov or gap-tv")
         charge = measured(charge, self.buckets)
         return stacked(charge.shape[:-3], lambda n: self._adjoint(combine(charge[n], self._inverse_gram, self.origin)))
 
@@ -128,6 +157,8 @@ class Exposure:
             P.
         """
         spread = np.asarray(error_variance)
+        if not self.pixels_apart:
+            return self._row_sum_precision(variance, spread)
         if spread.ndim and spread.shape[-3] == self.frames > 1:
             gram = self.gram(np.ascontiguousarray(spread))
         else:
@@ -161,7 +192,9 @@ class Exposure:
         if error_variance is None:
             if variance is not None:
                 raise Refusal(UNWEIGHED)
-            return video + self.pseudo_inverse(residual)
+            if self.pixels_apart:
+                return video + self.pseudo_inverse(residual)
+            error_variance = 1.0
         precision = self.residual_precision(np.zeros_like(residual) if variance is None else variance, error_variance)
         precision = np.broadcast_to(precision, (*residual.shape[:-2], *precision.shape[-3:]))
         weighed = stacked(residual.shape[:-3], lambda n: combine(residual[n], precision[n], (0, 0)))
@@ -171,9 +204,9 @@ class Exposure:
     def repeats(self) -> bool:
         """Whether all tiles pose the same problem, so that one small matrix solves them all.
 
-        The code comes round within `LARGEST_TILE` pixels, no response is a map over the chip, and no row is late.
+        The code comes round within `LARGEST_TILE` pixels, no response is a map over the chip, no row is late, and no neighbours share.
         """
-        return max(self.tile) <= LARGEST_TILE and self.mixing.shape[2:] == (1, 1) and not self.rows
+        return max(self.tile) <= LARGEST_TILE and self.mixing.shape[2:] == (1, 1) and not self.rows and self.pixels_apart
 
     @cached_property
     def on_tile(self) -> NDArray[np.float64]:
@@ -195,19 +228,43 @@ class Exposure:
 
     def _expose(self, video: NDArray, out: NDArray | None) -> NDArray:
         self._check(*video.shape[1:])
-        if not self._mixes:
-            return self._kernels.forward(video, self.origin, out)
-        charge = combine(self._kernels.forward(video, self.origin), self.mixing, self.origin)
+        if not self._mixes and self.charges is None:
+            return self._collect(video, out)
+        charge = self._collect(video)
+        if self._mixes:
+            charge = combine(charge, self.mixing, self.origin)
+        if self.charges is not None:
+            shared = fitting(out, charge.shape, charge.dtype if charge.dtype.kind == "f" else np.float32)
+            for b, each in enumerate(self.charges):
+                each.forward(charge[b : b + 1], shared[b : b + 1])
+            return shared
         if out is None:
             return charge
         fitting(out, charge.shape, charge.dtype)[...] = charge
         return out
 
+    def _collect(self, video: NDArray, out: NDArray | None = None) -> NDArray:
+        """S K x."""
+        if self.light is None:
+            return self._kernels.forward(video, self.origin, out)
+        return self.light.expose(video, self.shares, self.origin, out)
+
     def _adjoint(self, charge: NDArray) -> NDArray:
         self._check(*charge.shape[1:])
+        if self.charges is not None:
+            charge = np.concatenate([each.adjoint(charge[b : b + 1]) for b, each in enumerate(self.charges)])
         if self._mixes:
             charge = combine(charge, self.mixing.swapaxes(0, 1), self.origin)
-        return self._kernels.adjoint(charge, self.origin)
+        video = self._kernels.adjoint(charge, self.origin)
+        return video if self.light is None else self.light.adjoint(video)
+
+    def _row_sum_precision(self, variance: NDArray, spread: NDArray) -> NDArray[np.float64]:
+        """1 / (A P A^T 1 + Sigma) on the diagonal, (..., B, B, H, W): nothing in A is negative, so that no eigenvalue is larger."""
+        light = self.adjoint(np.ones((self.buckets, *variance.shape[-2:]), np.float32))
+        scale = self.expose(np.broadcast_to(light * spread, (*spread.shape[:-3], *light.shape)).astype(np.float32, copy=False))
+        total = scale + np.where(np.isfinite(variance), variance, np.inf)
+        precision = np.divide(1.0, total, out=np.zeros_like(total, np.float64), where=total > 0)
+        return precision[..., None, :, :] * np.eye(self.buckets)[:, :, None, None]
 
     def _weighted_gram(self, weights: NDArray) -> NDArray:
         pairs = BucketShare(np.concatenate([self.shares * one for one in self.shares])).forward(weights, self.origin)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from torch import Tensor
 
 from sensors.code_response import CodeResponse
 from sensors.exposure import RANK_TOLERANCE, UNWEIGHED, periodic
+from sensors.neighbour_spread import Spread
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
@@ -52,6 +53,8 @@ class Exposure:
         M S where M is the same for all pixels (then C = B), else S. A code to be learnt comes in by `under`.
     mixing : Tensor, (B, C, 1|H, 1|W), optional
         M where it is a map over the chip.
+
+    Where neighbours share light or charge (`sensors.optics`), so they do in `expose`, `adjoint` and `counts`; closed forms are refused.
     """
 
     sensor: Sensor
@@ -117,15 +120,26 @@ class Exposure:
     def expose(self, video: Tensor) -> Tensor:
         """Charge A x of video (..., T, H, W): (..., B, H, W). The adjoint is `adjoint`."""
         flat = self._video(video)
-        return _like(_Forward.apply(flat, self.on_pixels(*flat.shape[2:])), video)
+        light, charges = self._spreads(*flat.shape[2:])
+        flat = flat if light is None else light.forward(flat)
+        charge = _Forward.apply(flat, self.on_pixels(*flat.shape[2:]))
+        if charges is not None:
+            charge = torch.cat([each.forward(charge[:, b : b + 1]) for b, each in enumerate(charges)], 1)
+        return _like(charge, video)
 
     def adjoint(self, charge: Tensor) -> Tensor:
         """A^T y of charge (..., B, H, W): (..., T, H, W). The adjoint of `expose`."""
         flat = self._charge(charge)
-        return _like(_Adjoint.apply(flat, self.on_pixels(*flat.shape[2:])), charge)
+        light, charges = self._spreads(*flat.shape[2:])
+        if charges is not None:
+            flat = torch.cat([each.adjoint(flat[:, b : b + 1]) for b, each in enumerate(charges)], 1)
+        video = _Adjoint.apply(flat, self.on_pixels(*flat.shape[2:]))
+        return _like(video if light is None else light.adjoint(video), charge)
 
     def counts(self, height: int, width: int) -> Tensor:
         """How many frames each pixel collects, the row sums of A: (B, H, W)."""
+        if not self.sensor.pixels_apart:
+            return self.expose(self.shares.new_ones(self.frames, height, width))
         return self.on_pixels(height, width).sum(1)
 
     def gram(self, weights: Tensor | None = None) -> Tensor:
@@ -145,6 +159,7 @@ class Exposure:
 
     def pseudo_inverse(self, charge: Tensor) -> Tensor:
         """The video of least energy that explains the charge (..., B, H, W): A^T (A A^T)^+ y, (..., T, H, W)."""
+        self._refuse_sharing()
         flat = self._charge(charge)
         shares, _, inverse = self._kept(*flat.shape[2:])
         return _like(_Adjoint.apply(_combined(inverse, flat), shares), charge)
@@ -159,6 +174,7 @@ class Exposure:
         error_variance : float, (..., 1, H, W) or (..., T, H, W)
             P.
         """
+        self._refuse_sharing()
         flat = self._charge(variance)
         precision = self._precision(self._kept(*flat.shape[2:]), flat, self._spread(error_variance))
         return precision.expand(len(flat), -1, -1, -1, -1).reshape(*variance.shape[:-3], *precision.shape[1:])
@@ -183,6 +199,7 @@ class Exposure:
         Refusal
             If there is a variance but no error variance to weigh it against.
         """
+        self._refuse_sharing()
         flat, measured = self._video(video), self._charge(charge)
         shares, _, inverse = kept = self._kept(*flat.shape[2:])
         residual = measured - _Forward.apply(flat, shares)
@@ -208,6 +225,18 @@ class Exposure:
         if self.mixing is not None:
             raise Refusal("pixels that respond by a map over the chip have no tile in common")
         return self.shares
+
+    def _refuse_sharing(self) -> None:
+        if not self.sensor.pixels_apart:
+            raise Refusal("pixels that share light or charge with their neighbours have no closed inverse, nor a data step of networks")
+
+    def _spreads(self, height: int, width: int) -> tuple[_Spread | None, list[_Spread] | None]:
+        """What neighbours share of the light, and of the charge of each bucket."""
+        if self.sensor.pixels_apart:
+            return None, None
+        made = self.sensor.exposure
+        light = None if made.light is None else _Spread.of(made.light, (height, width), self.shares)
+        return light, None if made.charges is None else [_Spread.of(each, (height, width), self.shares) for each in made.charges]
 
     def _video(self, video: Tensor) -> Tensor:
         return self._flat(video, self.frames, "video")
@@ -270,6 +299,25 @@ class Exposure:
                 self._seen.clear()
             self._seen[height, width] = found
         return found
+
+
+class _Spread(NamedTuple):
+    """The kernel of a `Spread` on frames of one size, as a matrix of each term along either axis: (R, H, H) and (R, W, W)."""
+
+    down: Tensor
+    across: Tensor
+
+    @classmethod
+    def of(cls, spread: Spread, shape: tuple[int, int], like: Tensor) -> _Spread:
+        return cls(*(torch.from_numpy(matrix).to(like) for matrix in spread.dense(*shape)))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """K x of frames (..., H, W). The adjoint is `adjoint`."""
+        return sum(d @ frames @ c.mT for d, c in zip(self.down, self.across, strict=True))
+
+    def adjoint(self, frames: Tensor) -> Tensor:
+        """K^T x of frames (..., H, W). The adjoint of `forward`."""
+        return sum(d.mT @ frames @ c for d, c in zip(self.down, self.across, strict=True))
 
 
 def _like(flat: Tensor, image: Tensor) -> Tensor:

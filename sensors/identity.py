@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sensors.sensor import Sensor
 
 #: Fields of a sensor that have a place of their own in the document.
-NAMED = ("code", "readout", "timing", "colour", "origin")
+NAMED = ("code", "readout", "timing", "colour", "origin", "optics")
 
 
 def describe(sensor: Sensor) -> tuple[dict[str, Any], dict[str, NDArray]]:
@@ -34,6 +34,8 @@ def describe(sensor: Sensor) -> tuple[dict[str, Any], dict[str, NDArray]]:
         "colour": sensor.colour,
         "origin": list(sensor.origin),
     }
+    if sensor.optics.acts:  # else as if this version did not know it
+        document["optics"] = _plain(sensor.optics)
     return document, arrays
 
 

@@ -1,7 +1,7 @@
 """Sensors with names: data files whose every number says whether it is published, measured or assumed, and where it stands.
 
 A preset is a TOML file: ``sensor`` names the entry of `SENSORS`; then one table per group (``sensor_settings``, ``readout``,
-``timing``, ``photometry``, ``code_link``), each number as ``{ value, provenance, source }``.
+``timing``, ``optics``, ``photometry``, ``code_link``), each number as ``{ value, provenance, source }``.
 
 Photometry and code link are no parts of the sensor they make: the first turns lux into the readout's electrons at white, the second
 refuses the codes that the chip cannot do.
@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 import sensors
 from sensors import spec
 from sensors.code_link import CodeLink
+from sensors.optics import Optics
 from sensors.photometry import Photometry
 from sensors.readout import Readout
 from sensors.refusal import Refusal
@@ -27,7 +28,7 @@ from sensors.sensor import Sensor
 from sensors.timing import Timing
 
 #: Fields of a sensor, and what stands beside it: the names of the tables in a preset.
-GROUPS: dict[str, type] = {"readout": Readout, "timing": Timing}
+GROUPS: dict[str, type] = {"readout": Readout, "timing": Timing, "optics": Optics}
 BESIDE: dict[str, type] = {"photometry": Photometry, "code_link": CodeLink}
 
 

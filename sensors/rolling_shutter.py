@@ -84,11 +84,6 @@ class RollingShutter(Sensor):
         return (self.code.shape[-3] if self.overlap else self.frames) + self.timing.dead_frames
 
     @property
-    def local(self) -> bool:
-        """Whether exposures share no frames."""
-        return self.period >= self.frames
-
-    @property
     def late_rows(self) -> bool:
         """Whether rows begin at different times."""
         return self.delay > 0 or super().late_rows
@@ -100,7 +95,7 @@ class RollingShutter(Sensor):
         share is the same in both.
         """
         charge = np.asarray(charge)
-        if self.local or charge.ndim == 3:
+        if self.exposures_apart or not self.pixels_apart or charge.ndim == 3:
             return super().pseudo_inverse(charge)
         if charge.ndim != 4:
             raise Refusal(f"exposures that share frames are inverted in a row, (N, {self.buckets}, H, W), not {charge.shape}")

@@ -12,7 +12,10 @@ and M one more column, what each node makes of it: with the mean light of the ex
 
     pi_b mean(x) (T + t_read r / rows)        in row r, t_read in sub-exposures.
 
-So A = M S is affine in the code. What is not, the readout does to the charge: full well, companding and the rounding of the converter.
+The lens and the pixel spread light over neighbours before the code, and charge after it: A = X M S K (`sensors.optics`); what they only
+dim scales M.
+
+So A is affine in the code. What is not, the readout does to the charge: full well, companding and the rounding of the converter.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -30,6 +34,8 @@ from sensors import colour_filter, identity
 from sensors.code_response import CodeResponse
 from sensors.exposure import LARGEST_TILE, Exposure, exposable, measured, stacked
 from sensors.hot_pixels import left_out
+from sensors.neighbour_spread import Spread
+from sensors.optics import Optics, charge_kernels, checked_kernel, checked_vignetting, light_kernel
 from sensors.plain_numbers import refuse_masked, whole_seed
 from sensors.readout import Readout
 from sensors.refusal import Refusal
@@ -73,6 +79,14 @@ class Sensor(ABC):
     hot : ndarray, (B, rows, columns), optional
         Ones where a bucket of a pixel of the chip is known to be hot, as calibration finds them; beyond the map none are. See
         `sensors.hot_pixels`.
+    optics : Optics
+        Point spread, cross-talk and cos^4 in a few numbers: `sensors.optics`.
+    psf : ndarray, (h, w), optional
+        Measured point spread at the pixels of the sensor, odd sides; beside that of the optics.
+    vignetting : ndarray, (rows, columns), optional
+        Measured part of the light that reaches each pixel of the chip.
+    charge_kernel : ndarray, (1 or B, h, w), optional
+        Measured part of the charge of a bucket that arrives at the same bucket of each neighbour; beside that of the optics.
 
     Raises
     ------
@@ -81,7 +95,9 @@ class Sensor(ABC):
     """
 
     #: Fields that are never given as text, such as ``two-bucket:leakage=0.02``; a sensor with a field of arrays alone adds it.
-    not_by_text: ClassVar[tuple[str, ...]] = ("code", "readout", "timing", "origin", "lattice", "hot")
+    not_by_text: ClassVar[tuple[str, ...]] = (
+        *("code", "readout", "timing", "origin", "lattice", "hot", "optics", "psf", "vignetting", "charge_kernel"),
+    )
 
     code: NDArray
     _: KW_ONLY
@@ -94,6 +110,10 @@ class Sensor(ABC):
     cell: int = 1
     lattice: tuple[int, int, int] = (1, 0, 0)
     hot: NDArray | None = None
+    optics: Optics = Optics()  # noqa: RUF009  (frozen)
+    psf: NDArray | None = None
+    vignetting: NDArray | None = None
+    charge_kernel: NDArray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", _checked_code(self.code))
@@ -117,6 +137,14 @@ class Sensor(ABC):
             )
         if self.hot is not None:
             object.__setattr__(self, "hot", _checked_map(self.hot))
+        object.__setattr__(self, "psf", checked_kernel(self.psf, "psf", 2))
+        object.__setattr__(self, "vignetting", checked_vignetting(self.vignetting))
+        object.__setattr__(self, "charge_kernel", checked_kernel(self.charge_kernel, "charge_kernel", 3))
+        if self.colour in colour_filter.PATTERNS and not self.pixels_apart:
+            raise Refusal(
+                f"under the colour filter {self.colour} neighbours are of different planes, which optics and cross-talk would mix; "
+                f"expose three colours (colour=rgb) or luma"
+            )
 
     # What a new sensor says -------------------------------------------------------------------------------------------------
 
@@ -142,7 +170,7 @@ class Sensor(ABC):
         """
         if self.code.ndim == 4:
             raise Refusal(f"a sensor of {self.codes} codes has no single exposure; take sensor.at(n)")
-        return Exposure(self.shares, self.mixing, self.tile, self.origin, self._late_rows)
+        return Exposure(self.shares, self.mixing, self.tile, self.origin, self._late_rows, *self._spreads)
 
     @cached_property
     def shares(self) -> NDArray:
@@ -176,13 +204,15 @@ class Sensor(ABC):
         inside = inside[:, :, top::step] if inside.shape[2] > 1 else inside
         inside = inside[..., left::step] if inside.shape[3] > 1 else inside
         inside = inside * (1 - self.timing.blanked)
+        dimmed = [part[top::step, left::step] for part in (self.optics.falloff(), self.vignetting) if part is not None]
+        inside = prod(dimmed, start=inside)
         if not self._has_parasitic_light:
             return inside
         if isinstance(self.parasitic, tuple) and len(self.parasitic) != self.buckets:
             raise Refusal(f"parasitic={list(self.parasitic)} is not one number or {self.buckets}, one of each bucket")
         nodes = np.broadcast_to(self.parasitic, self.buckets)[:, None, None, None]
         stretch = 1 + self.timing.readout_share / self.frames * self._down_the_chip[:, None] if self.timing.readout_time else 1.0
-        nodes = nodes * np.reshape(stretch, (-1, 1))
+        nodes = prod(dimmed, start=nodes * np.reshape(stretch, (-1, 1)))
         height, width = (max(sides) for sides in zip(inside.shape[2:], nodes.shape[2:], strict=True))
         return np.concatenate([np.broadcast_to(part, (*part.shape[:2], height, width)) for part in (inside, nodes)], axis=1)
 
@@ -235,13 +265,29 @@ class Sensor(ABC):
         return self.code.shape[-3] * self.timing.sub_exposure
 
     @property
+    def exposures_apart(self) -> bool:
+        """Whether exposures share no frames."""
+        return self.period >= self.frames
+
+    @property
+    def pixels_apart(self) -> bool:
+        """Whether no pixel gets light or charge of its neighbours."""
+        optics = self.optics
+        apart = not (optics.spreads or optics.crosstalk or np.any(optics.charge_crosstalk))
+        return apart and self.psf is None and self.charge_kernel is None
+
+    @property
     def local(self) -> bool:
         """Whether pixels and exposures stay apart, so that inverses are closed forms."""
-        return True
+        return self.exposures_apart and self.pixels_apart
 
     def at(self, number: int) -> Sensor:
         """The sensor under the one code that is loaded in the exposure of that number."""
         return self if self.code.ndim == 3 else replace(self, code=self.code[number % self.codes])
+
+    def without_optics(self) -> Sensor:
+        """The same sensor behind a sharp lens, of pixels that keep to themselves and are lit alike."""
+        return replace(self, optics=Optics(), psf=None, vignetting=None, charge_kernel=None)
 
     def crop(self, rows: slice, columns: slice) -> Sensor:
         """The part of the chip that sees ``video[:, rows, columns]``: the same code, maps and noise at another origin."""
@@ -420,6 +466,15 @@ class Sensor(ABC):
     def _late_rows(self) -> int:
         """How many rows the chip has, if they are late; else 0."""
         return len(self._down_the_chip) if self.late_rows else 0
+
+    @cached_property
+    def _spreads(self) -> tuple[Spread | None, tuple[Spread, ...] | None]:
+        """What spreads light, and the charge of each bucket."""
+        if self.pixels_apart:
+            return None, None
+        kernel = light_kernel(self.optics, self.psf)
+        charges = charge_kernels(self.optics, self.charge_kernel, self.buckets)
+        return None if kernel is None else Spread(kernel), None if charges is None else tuple(map(Spread, charges))
 
     def _phase(self, row: int, column: int) -> Sensor:
         """Every second pixel from a chip address on, as a mono sensor; maps and rows stay those of the chip."""

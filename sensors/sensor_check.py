@@ -4,8 +4,8 @@
 claim           what is compared
 ==============  ===================================================================================
 adjoint         <A x, y> and <x, A^T y>
-formula         `Sensor.expose` and y = sum_t (M S)[t] x[t]; whole numbers have to be exact
-inverse         A A^+ A x and A x
+formula         `Sensor.expose` and y = sum_t (M S)[t] x[t], after and before what neighbours share; whole numbers have to be exact
+inverse         A A^+ A x and A x, where pixels stay apart
 affinity        S under a mixture of two grey codes, and the mixture of both S
 light           the sum of A over the buckets, without parasitic light, which lies in 0 .. 1: no light is made
 round trip      digest and charge of the sensor, and of what its description and its pickle make again
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 import sensors
 from sensors.exposure import periodic
+from sensors.neighbour_spread import Spread
 from sensors.refusal import Refusal
 from sensors.sensor import Sensor
 
@@ -87,7 +88,8 @@ def _findings(sensor: Sensor, rng: np.random.Generator) -> Iterator[Finding]:
     yield Finding("adjoint", abs(float(np.vdot(seen, charge) - np.vdot(light, sensor.adjoint(charge)))) / scale, DOUBLE)
     for dtype in (np.uint8, np.uint16, np.float32, np.float64):
         yield _formula(sensor, A, light, np.dtype(dtype))
-    yield Finding("inverse", _apart(sensor.expose(sensor.pseudo_inverse(seen)), seen) / sensor.frames, SINGLE)
+    if sensor.pixels_apart:
+        yield Finding("inverse", _apart(sensor.expose(sensor.pseudo_inverse(seen)), seen) / sensor.frames, SINGLE)
     yield Finding("affinity", _affinity(sensor, rng), SINGLE)
     yield Finding("light", max(float(own.sum(0).max()) - 1, -float(own.min()), 0.0), SINGLE)
 
@@ -95,9 +97,19 @@ def _findings(sensor: Sensor, rng: np.random.Generator) -> Iterator[Finding]:
 def _formula(sensor: Sensor, A: NDArray, light: NDArray, dtype: np.dtype) -> Finding:
     white = np.iinfo(dtype).max if dtype.kind == "u" else 1
     video = (light * white).astype(dtype)
-    found, expected = sensor.expose(video), np.einsum("btij,tij->bij", A, video.astype(np.float64))
+    exposure = sensor.exposure
+    seen = _shared(video.astype(np.float64), [exposure.light] * len(video))
+    found, expected = sensor.expose(video), _shared(np.einsum("btij,tij->bij", A, seen), exposure.charges)
     limit = 0.0 if found.dtype.kind == "u" else DOUBLE if found.dtype == np.float64 else SINGLE
     return Finding(f"formula of {dtype} video", _apart(found, expected) / (white * sensor.frames), limit)
+
+
+def _shared(frames: NDArray, spreads: Sequence[Spread | None] | None) -> NDArray:
+    """Frames (n, H, W), each with what neighbours get of its pixels by the kernel itself."""
+    from scipy.ndimage import convolve
+
+    each = zip(frames, spreads or [None] * len(frames), strict=True)
+    return np.stack([frame if one is None else convolve(frame, one.kernel, mode="nearest") for frame, one in each])
 
 
 def _affinity(sensor: Sensor, rng: np.random.Generator) -> float:

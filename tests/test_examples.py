@@ -13,6 +13,7 @@ SMALL = "occluding-objects:frames=9,height=60,width=90,seed={}"
 
 #: Smaller films for what by itself takes several or large ones.
 ON = {
+    "film_to_light": ["--quick"],
     "pair_paper": [SMALL.format(1), SMALL.format(2)],
     "pair_paper_frames": [SMALL.format(1), "--size", "60", "70"],
     "wrong_belief": ["--quick"],

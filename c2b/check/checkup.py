@@ -39,7 +39,7 @@ def check(capture: Capture, video: NDArray | None = None, *, code: bool = True) 
     if not len(capture):
         raise Refusal("the capture holds no exposure")
     if not capture.sensor.local:
-        raise Refusal("exposures of this sensor share frames; a check-up is for sensors whose exposures stay apart")
+        raise Refusal("exposures or pixels of this sensor share light; a check-up is for sensors whose exposures and pixels stay apart")
     planes = capture.planes()
     videos = _plane_videos(capture, video, len(planes))
     found = _worst([_of_plane(plane, one) for plane, one in zip(planes, videos, strict=True)])

@@ -57,6 +57,11 @@ class Scene(ABC):
         Instants averaged while the shutter is open.
     optics : float
         Blur of lens and pixel aperture, as the standard deviation of a Gaussian in pixels; 0.7 is that of a good camera, 0 none.
+    flicker : float
+        Modulation of lamps on the mains, 0 to 1: their light is 1 - flicker (1 - cos(2 pi time / flicker_period)) / 2.
+    flicker_period : float
+        Frames of a film with ``step = 1`` from maximum to maximum: the frame rate over twice that of the mains, 10 for film of 1000
+        frames/s at 50 Hz.
     """
 
     frames: int = 90
@@ -69,6 +74,8 @@ class Scene(ABC):
     shutter: float = 0.0
     samples: int = 8
     optics: float = 0.7
+    flicker: float = 0.0
+    flicker_period: float = 10.0
 
     dtype: ClassVar[np.dtype] = np.dtype(np.float32)
 
@@ -79,10 +86,14 @@ class Scene(ABC):
         refuse_beyond(BYTES_A_PIXEL * side**2, f"a scene of {self.height}x{self.width}")
         if self.colour not in get_args(Colour):
             raise Refusal(f"colour={self.colour!r} is unknown; write one of {', '.join(get_args(Colour))}")
-        for name in ("speed", "step", "shutter", "optics"):
+        for name in ("speed", "step", "shutter", "optics", "flicker", "flicker_period"):
             _check_finite(name, getattr(self, name))
         if not 0 <= self.optics <= 100:
             raise Refusal(f"optics={self.optics} is not a blur in pixels; give 0 (none) or, for a good camera, 0.7")
+        if not 0 <= self.flicker <= 1 or not self.flicker_period > 0:
+            raise Refusal(
+                f"flicker={self.flicker}, flicker_period={self.flicker_period}; needed: a modulation from 0 to 1, a period above 0"
+            )
         if not 0 <= self.shutter <= 1:
             raise Refusal(f"shutter={self.shutter} is not a share of the step; give 0 (an instant) to 1 (always open)")
 
@@ -156,6 +167,8 @@ class Scene(ABC):
         if self.optics:
             gaussian_filter(image, (self.optics, self.optics, 0), output=image, mode="nearest")
         np.clip(image, 0, 1, out=image)  # a sum of weights may exceed 1 in the last bit
+        if self.flicker:
+            image *= np.float32(1 - self.flicker * (1 - math.cos(2 * math.pi * time / self.flicker_period)) / 2)
         return image if self.colour == "rgb" else image[..., 0]
 
     def masks(self, t: int) -> NDArray[np.float32]:

@@ -4,6 +4,8 @@ recording.py            what every format gives: frames read when sliced, and wh
 view.py                 frames made of those of a recording, with the same meaning
 window.py               a lazy part of a recording: frames, crop, luma, size
 runs.py                 every run of so many frames of a recording, overlapping ones too
+finer_film.py           film finer than the sensor, as its pixels integrate it
+sub_exposures.py        sub-exposures out of film of any rate
 orientation.py          which way up a picture is stored
 colour_profile.py       how a picture says that its numbers are encoded
 sidecar.py              the facts that a video file cannot hold, in a JSON file beside it

@@ -261,3 +261,14 @@ def test_before_a_standing_camera_only_the_objects_move():
     moves = np.ptp(still[:], axis=0) > 0
     assert 0.2 < moves.mean() < 0.7 < (np.ptp(drifting[:], axis=0) > 0).mean()
     assert all(not np.array_equal(layer.pose(0), layer.pose(8)) for layer in still.layers[1:])
+
+
+def test_mains_light_flickers_as_its_cosine_and_a_whole_period_of_shutter_hides_it():
+    steady = scenes.make("rotating-camera:frames=12,height=16,width=24,speed=0")[0:12]
+    lit = scenes.make("rotating-camera:frames=12,height=16,width=24,speed=0,flicker=0.4,flicker_period=8")[0:12]
+    light = 1 - 0.4 * (1 - np.cos(2 * np.pi * np.arange(12) / 8)) / 2
+    assert np.allclose(lit, steady * light[:, None, None], atol=1e-6)
+    long = scenes.make("rotating-camera:frames=3,height=16,width=24,speed=0,flicker=0.4,flicker_period=8,step=8,shutter=1")[0:3]
+    assert np.allclose(long, 0.8 * steady[:1], atol=1e-6)
+    with pytest.raises(Refusal, match="modulation"):
+        scenes.make("rotating-camera:flicker=1.5")

@@ -25,7 +25,7 @@ every_preset = pytest.mark.parametrize("name", sensors.PRESETS)
 def test_a_preset_makes_the_sensor_of_its_numbers_and_says_where_they_come_from(name: str) -> None:
     document, sensor = preset.load(name), sensors.make(name, IMPULSE)
     assert isinstance(sensor, spec.find(sensors.SENSORS, "sensor", document["sensor"]))
-    owners = {"sensor_settings": sensor, "readout": sensor.readout, "timing": sensor.timing}
+    owners = {"sensor_settings": sensor, "readout": sensor.readout, "timing": sensor.timing, "optics": sensor.optics}
     known = {group: {f.name for f in fields(part)} for group, part in {**owners, **preset.BESIDE}.items()}
     assert document.keys() <= {"title", "sensor", *known}
     for group in document.keys() & known.keys():
