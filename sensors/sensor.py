@@ -95,9 +95,11 @@ class Sensor(ABC):
     """
 
     #: Fields that are never given as text, such as ``two-bucket:leakage=0.02``; a sensor with a field of arrays alone adds it.
+    # fmt: off
     not_by_text: ClassVar[tuple[str, ...]] = (
-        *("code", "readout", "timing", "origin", "lattice", "hot", "optics", "psf", "vignetting", "charge_kernel"),
+        "code", "readout", "timing", "origin", "lattice", "hot", "optics", "psf", "vignetting", "charge_kernel",
     )
+    # fmt: on
 
     code: NDArray
     _: KW_ONLY
