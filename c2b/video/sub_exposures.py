@@ -27,8 +27,7 @@ from c2b.video.recording import Recording, luma
 from c2b.video.view import View
 from sensors.refusal import Refusal
 
-#: Motion from frame to frame, in pixels, from which on a user is told that frames between them are doubtful: test_sub_exposures.py has
-#: the error of such frames.
+#: Motion from frame to frame, in pixels, from which on a user is told that frames between them are doubtful; chosen, not measured.
 LARGEST_MOTION = 8.0
 
 #: Sub-exposures that one frame is cut into, and frames that one sub-exposure adds up, at most.
