@@ -142,7 +142,7 @@ def test_a_training_that_cannot_be_run_does_not_hold_up_the_others(capsys):
 
 
 MISTAKES = {
-    ("name = ", "nam = "): "unknown option 'nam'; known: black, channels, code, held",
+    ("name = ", "nam = "): "unknown option 'nam'; known: black, captures, channels, code, held",
     ("[all]\n", "[every]\n"): "unknown 'every'; known: folder, all, training",
     ("{stages = 2}", "3"): "settings of second are 3; needed: a table",
     ("$FILM", "$FLIM"): "$FLIM/film names an environment variable that is not set",
