@@ -740,7 +740,8 @@ def test_a_damaged_sidecar_is_refused_by_name(tmp_path, text, words):
 def test_what_is_not_a_video_is_not_written(tmp_path):
     good = frames_of("float32")
     for path, video, more, words in (
-        ("x.gif", good, {}, "known suffixes"),
+        ("x.svg", good, {}, "known suffixes"),
+        ("x.gif", good, {}, "lossless"),
         ("x.webm", good, {}, "lossless"),
         ("x.npy", good[0], {}, "frames, height, width"),
         ("x.npy", good[:0], {}, "frames, height, width"),
