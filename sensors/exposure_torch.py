@@ -114,7 +114,7 @@ class Exposure:
         return made
 
     def on_pixels(self, height: int, width: int) -> Tensor:
-        """A on the pixels of a frame: (B, T, H, W)."""
+        """A on the pixels of a frame: (B, T, H, W), as if no neighbour had part in it."""
         return self._kept(height, width)[0]
 
     def expose(self, video: Tensor) -> Tensor:
@@ -147,6 +147,7 @@ class Exposure:
 
         Without weights, P = 1, it is periodic from the chip's pixel (0, 0): (B, B, p, q), or as large as the chip where M is a map.
         With weights (..., T, H, W), such as the variance of an estimate, it is that of each pixel of the frame: (..., B, B, H, W).
+        Where neighbours share, it is that of pixels that would not.
         """
         if weights is not None:
             flat = self._video(weights)
@@ -158,7 +159,13 @@ class Exposure:
         return self._gram(self._mixed((0, 0), (height if height > 1 else p, width if width > 1 else q)))
 
     def pseudo_inverse(self, charge: Tensor) -> Tensor:
-        """The video of least energy that explains the charge (..., B, H, W): A^T (A A^T)^+ y, (..., T, H, W)."""
+        """The video of least energy that explains the charge (..., B, H, W): A^T (A A^T)^+ y, (..., T, H, W).
+
+        Raises
+        ------
+        Refusal
+            If neighbours share light or charge: what explains such a charge exactly is mostly its noise.
+        """
         self._refuse_sharing()
         flat = self._charge(charge)
         shares, _, inverse = self._kept(*flat.shape[2:])
@@ -215,7 +222,7 @@ class Exposure:
     def repeats(self) -> bool:
         """Whether all tiles pose the same problem, so that one small matrix solves them all.
 
-        The code comes round within `LARGEST_TILE` pixels, no response is a map over the chip, and no row is late.
+        The code comes round within `LARGEST_TILE` pixels, no response is a map over the chip, no row is late, and no neighbours share.
         """
         return self.sensor.exposure.repeats
 

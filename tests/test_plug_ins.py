@@ -66,7 +66,7 @@ TAKEN = ("simulate", SCENE, "taken.c2b.ome.tif", "--sensor", "complement-pixel",
 def own(tmp_path, monkeypatch):
     """A folder with a plug-in, forgotten afterwards: its names, and its modules."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(plug_in.VARIABLE, raising=False)
+    monkeypatch.setenv(plug_in.VARIABLE, "")  # which is as it was again afterwards, whatever a command does to it
     Path("mine.py").write_text(FILE)
     tables = (c2b.CODES, sensors.SENSORS, recon.METHODS, priors.PRIORS)
     before = [dict(table) for table in tables]
