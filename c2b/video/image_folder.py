@@ -21,6 +21,9 @@ from sensors.refusal import Refusal
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = (".jpg", ".jpeg")
 
+#: Samples of a pixel in the formats that a PNG of 16 bit is decoded to.
+_DEEP = {"gray16be": 1, "ya16be": 2, "rgb48be": 3, "rgba64be": 4}
+
 #: Tag of the orientation, and where Pillow finds EXIF in a PNG before its pixels.
 _ORIENTATION = 274
 _EXIF_IN_PNG = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
@@ -145,9 +148,17 @@ def deep_pixels(file: Path, colour: str) -> NDArray:
         raise ValueError(error) from None
     if not frames or frames[0].is_corrupt:
         raise ValueError("no image data")
-    stored = frames[0].to_ndarray(format="rgb48le" if colour == "rgb" else "gray16le")
+    stored = _samples(frames[0], 3 if colour == "rgb" else 1)
     with Image.open(file) as image:
         return orientation.upright(stored, _orientation(image, file), rows=0)
+
+
+def _samples(frame: Any, colours: int) -> NDArray:
+    """Samples of 16 bit without alpha, (H, W) or (H, W, 3), from the decoder as they are: its conversion is not the same each time."""
+    plane = frame.planes[0]
+    values = np.frombuffer(plane, ">u2").reshape(-1, plane.line_size // 2)[: frame.height]
+    samples = values[:, : _DEEP[frame.format.name] * frame.width].reshape(frame.height, frame.width, -1)[..., :colours]
+    return np.ascontiguousarray(samples if colours == 3 else samples[..., 0], np.uint16)
 
 
 @contextmanager
