@@ -65,13 +65,7 @@ class CramerRao(Criterion):
 
 
 class SnrGain(CramerRao):
-    """Signal-to-noise ratio of a frame over that of the impulse code with the same pixels and readout.
-
-    Parameters
-    ----------
-    level : float
-        Irradiance of the scene, above 0; 1 = white.
-    """
+    """Signal-to-noise ratio of a frame over that of the impulse code with the same pixels and readout."""
 
     unit: ClassVar[str] = "dB"
     better: ClassVar[str] = "higher"

@@ -72,15 +72,7 @@ class ShortestPeriod(Criterion):
 
 
 class FastestMotion(ShortestPeriod):
-    """Fastest motion that does not alias, of the finest texture that the grid of tiles carries: of period twice the side of the tile.
-
-    Parameters
-    ----------
-    level : float
-        Mean irradiance, 1 = white.
-    contrast : float
-        Standard deviation of the light of a frame, 1 = white.
-    """
+    """Fastest motion that does not alias, of the finest texture that the grid of tiles carries, of period twice its side."""
 
     unit: ClassVar[str] = "pixels a sub-exposure"
     better: ClassVar[str] = "higher"
